@@ -1,0 +1,39 @@
+"""The contract between acoustic models and the aligner: what a CTC model heard, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Emissions:
+    """Log-probabilities of one clip.
+
+    ``log_probs``: float32, frames × tokens, each row log-softmaxed. Frame ``i`` is centred on sample
+    ``first_frame_centre + i * samples_per_frame`` of the 16-kHz clip. ``tokens[i]`` is the text of token ``i``.
+    """
+
+    log_probs: NDArray[np.float32]
+    tokens: tuple[str, ...]
+    blank_id: int
+    word_delimiter_id: int | None
+    samples_per_frame: int
+    first_frame_centre: int
+    case: Literal["lower", "upper", "mixed"]
+
+    @property
+    def frames(self) -> int:
+        return int(self.log_probs.shape[0])
+
+
+class AcousticModel(Protocol):
+    """A CTC model: hears clips, tells emissions. Knows nothing of text to align or of the recording's time."""
+
+    def emissions(self, clips: Sequence[NDArray[np.float32]]) -> list[Emissions | None]:
+        """Emissions of each 16-kHz mono clip, order kept; ``None`` for a clip too short for one frame."""
+        ...

@@ -1,0 +1,103 @@
+"""What every engine takes and gives. Engines see only their clip: times count from its first sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechpipe.transcript import Word
+
+SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """``pcm``: float32, mono, 16 kHz, -1..1. ``language``: BCP 47, or None to be detected."""
+
+    pcm: NDArray[np.float32]
+    language: str | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to decode. An engine that cannot honour a value other than the default raises ``UsageError``."""
+
+    beam_size: int = 5
+    batch_size: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A piece of recognised text in a clip; ``words`` only where the engine itself knows their times."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    words: tuple[Word, ...] = ()
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    compression_ratio: float | None = None
+    temperature: float | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was heard in one clip; no utterances where nothing was said."""
+
+    utterances: tuple[Utterance, ...] = ()
+    language: str | None = None
+    language_prob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """``languages`` is None where the model does not say; ``max_clip_ms`` None where there is no limit."""
+
+    name: str
+    version: str
+    model: str
+    model_revision: str | None = None
+    model_sha256: str | None = None
+    model_licence: str | None = None
+    languages: frozenset[str] | None = None
+    max_clip_ms: int | None = None
+    settings: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model as the registry hands it over: a folder checked before use, and what is known of it."""
+
+    name: str
+    path: Path
+    family: str
+    revision: str | None = None
+    sha256: str | None = None
+    licence: str | None = None
+    languages: frozenset[str] | None = None
+
+
+class Engine(Protocol):
+    """An engine over one loaded model. Same clips and options, same results."""
+
+    info: EngineInfo
+
+    def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
+        """One result a clip, in order. Empty, silent or non-finite clips give an empty result, never a crash.
+
+        Raises:
+            UsageError: an option or language that this engine or model cannot honour.
+            EngineError: the model failed.
+        """
+        ...
+
+    def detect_language(self, clips: Sequence[Clip]) -> list[tuple[str, float] | None]:
+        """Language and its probability a clip; None where the engine or the model cannot tell."""
+        ...

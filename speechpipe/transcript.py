@@ -1,0 +1,257 @@
+"""The canonical transcript: what was said, when, by which machine, and how sure it is.
+
+Frozen; times are integer milliseconds from the start of the recording, start inclusive, end exclusive; what is not
+known is ``None``. JSON is its lossless form, described by ``transcript.schema.json``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+SCHEMA_VERSION = "1.0"
+
+Timing = Literal["aligned", "decoder", "interpolated", "human"]
+Outcome = Literal["speech", "no_speech", "silent", "no_audio"]
+EventKind = Literal["music", "silence", "noise", "tone", "unreadable"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One written word; ``text`` carries its own punctuation. ``confidence`` is 0..1."""
+
+    text: str
+    start_ms: int | None = None
+    end_ms: int | None = None
+    confidence: float | None = None
+    timing: Timing | None = None
+
+    def __post_init__(self) -> None:
+        _check_span(self.start_ms, self.end_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech on one channel. ``text`` is ``words`` joined by single spaces, where words are known."""
+
+    id: int
+    start_ms: int
+    end_ms: int
+    text: str
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+    channel: int | None = None
+    speaker: str | None = None
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    compression_ratio: float | None = None
+    temperature: float | None = None
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_span(self.start_ms, self.end_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something heard that is not speech."""
+
+    start_ms: int
+    end_ms: int
+    kind: EventKind
+    channel: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_span(self.start_ms, self.end_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of a media file, as its container declares it."""
+
+    index: int
+    kind: str
+    codec: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    layout: str | None = None
+    bits_per_sample: int | None = None
+    start_ms: int | None = None
+    duration_ms: int | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The recording. ``duration_ms`` is what was decoded, ``declared_ms`` what the container says."""
+
+    name: str
+    sha256: str | None = None
+    size: int | None = None
+    duration_ms: int | None = None
+    declared_ms: int | None = None
+    container: str | None = None
+    streams: tuple[Stream, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act of processing: provenance. Names no machine and no path of one."""
+
+    what: str
+    software: str
+    version: str
+    model: str | None = None
+    model_revision: str | None = None
+    model_sha256: str | None = None
+    model_licence: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    started: str | None = None
+    ended: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Who or what corrected the transcript, and when (ISO 8601, UTC)."""
+
+    by: str
+    at: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Everything known about what is said in one recording."""
+
+    media: Media
+    outcome: Outcome
+    segments: tuple[Segment, ...] = ()
+    events: tuple[Event, ...] = ()
+    languages: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    warnings: tuple[str, ...] = ()
+    complete: bool = True
+    incomplete_reason: str | None = None
+    revision: Revision | None = None
+
+    @property
+    def text(self) -> str:
+        """The segments' texts, one a line."""
+        return "\n".join(segment.text for segment in self.segments)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean confidence of the words that have one, or ``None``."""
+        known = [word.confidence for word in self.words if word.confidence is not None]
+        return sum(known) / len(known) if known else None
+
+    @property
+    def machine_generated(self) -> bool:
+        """True until a person has corrected it."""
+        return self.revision is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, with the schema's version."""
+        return {"schema_version": SCHEMA_VERSION, **cast(dict[str, Any], _plain(self))}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Transcript:
+        """Read what ``to_dict`` wrote.
+
+        Raises:
+            ValueError: another schema version, a missing field or a value of the wrong type.
+        """
+        version = data.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {version!r}, not {SCHEMA_VERSION!r}")
+        return _typed(cls, {key: value for key, value in data.items() if key != "schema_version"}, "transcript")
+
+    def to_vtt(self) -> str:
+        """The transcript as WebVTT."""
+        return self._write("vtt").decode("utf-8")
+
+    def to_alto(self) -> str:
+        """The transcript as ALTO 4.4 XML."""
+        return self._write("alto").decode("utf-8")
+
+    def save(self, path: str | Path, formats: Iterable[str] | None = None) -> list[Path]:
+        """Write to a file (the format follows from its ending) or, with ``formats`` or a folder, as NAME.EXT.*.
+
+        Returns the paths written.
+
+        Raises:
+            UnknownFormat: no such format. OutputError: it cannot be written.
+        """
+        from speechpipe import formats as rooms
+
+        return rooms.save(self, Path(path), formats)
+
+    def _write(self, name: str) -> bytes:
+        from speechpipe import formats as rooms
+
+        return rooms.write(self, name)
+
+
+def _check_span(start_ms: int | None, end_ms: int | None) -> None:
+    if (start_ms is None) != (end_ms is None):
+        raise ValueError("start_ms and end_ms are known together or not at all")
+    if start_ms is not None and end_ms is not None and not 0 <= start_ms <= end_ms:
+        raise ValueError(f"not a span of time: {start_ms}..{end_ms} ms")
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def _typed(kind: Any, value: Any, where: str) -> Any:
+    """``value`` from JSON as ``kind``; every mismatch is a ValueError that says where."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        if value is None and NoneType in arguments:
+            return None
+        (kind,) = (a for a in arguments if a is not NoneType)
+        return _typed(kind, value, where)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{where}: {value!r} is none of {', '.join(arguments)}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{where}: not a list")
+        return tuple(_typed(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if dataclasses.is_dataclass(kind):
+        return _typed_dataclass(kind, value, where)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    expected = {int: int, float: float, str: str, bool: bool}.get(kind, Mapping)
+    if not isinstance(value, expected) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"{where}: {value!r} is not of type {expected.__name__}")
+    return value
+
+
+def _typed_dataclass(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where}: not an object")
+    hints = get_type_hints(kind)
+    unknown = set(value) - set(hints)
+    if unknown:
+        raise ValueError(f"{where}: unknown fields {', '.join(sorted(map(str, unknown)))}")
+    try:
+        return kind(**{key: _typed(hints[key], item, f"{where}.{key}") for key, item in value.items()})
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from error

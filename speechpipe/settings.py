@@ -1,0 +1,121 @@
+"""One tree of settings, one precedence: defaults < file < environment < call.
+
+The file is TOML, named by ``SPEECHPIPE_SETTINGS`` or ``speechpipe.toml`` in the working folder. An environment variable
+is ``SPEECHPIPE_`` and the path of names with two underscores between them: ``SPEECHPIPE_CHUNKING__MAX_WINDOW_MS=20000``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from speechpipe.errors import UsageError
+
+FORMATS = ("vtt", "alto", "json", "txt")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Chunking(_Section):
+    """How a recording is cut into windows. The thresholds are Silero's speech probabilities."""
+
+    max_window_ms: int = Field(30_000, ge=1_000, le=30_000)
+    speech_threshold: float = Field(0.5, gt=0, lt=1)
+    silence_threshold: float = Field(0.35, gt=0, lt=1)
+    min_speech_ms: int = Field(100, ge=0)
+    min_pause_ms: int = Field(160, ge=0)
+    padding_ms: int = Field(200, ge=0)
+
+
+class Decoding(_Section):
+    beam_size: int = Field(5, ge=1, le=20)
+    batch_size: int = Field(8, ge=1, le=64)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "default"
+    threads: int = Field(0, ge=0, description="0: as many as there are cores")
+
+
+class Captions(_Section):
+    """How words become cues; the defaults are those of subtitling guidelines."""
+
+    max_lines: int = Field(2, ge=1)
+    max_line_chars: int = Field(42, ge=10)
+    min_cue_ms: int = Field(833, ge=0)
+    max_cue_ms: int = Field(7_000, ge=1_000)
+    max_chars_per_second: float = Field(17.0, gt=0)
+    min_gap_ms: int = Field(80, ge=0)
+
+
+class Settings(BaseSettings):
+    """All that can be set. Frozen; ``with_`` gives a changed copy."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SPEECHPIPE_", env_nested_delimiter="__", extra="forbid", frozen=True, protected_namespaces=()
+    )
+
+    model: str = "auto"
+    aligner: str = "auto"
+    engine: str = "auto"
+    language: str | None = None
+    channels: str = "auto"
+    formats: tuple[str, ...] = FORMATS
+    offline: bool = False
+    workspace: Path | None = None
+    models_folder: Path | None = None
+    chunking: Chunking = Chunking()
+    decoding: Decoding = Decoding()
+    captions: Captions = Captions()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = Path(os.environ.get("SPEECHPIPE_SETTINGS", "speechpipe.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    @classmethod
+    def load(cls, **call: Any) -> Settings:
+        """Settings with ``call`` on top; a value of None in it counts as not given.
+
+        Raises:
+            UsageError: a value or a name that is not allowed, from whichever source.
+        """
+        try:
+            return cls(**{key: value for key, value in call.items() if value is not None})
+        except (ValidationError, ValueError) as error:
+            raise UsageError(_explain(error), cure="Correct this setting and run again.") from error
+
+    def with_(self, **changes: Any) -> Settings:
+        return self.model_copy(update=changes)
+
+    @property
+    def workspace_folder(self) -> Path:
+        """Where work in progress is kept: as set, or below the user's cache folder."""
+        if self.workspace is not None:
+            return self.workspace
+        cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        return Path(cache) / "speechpipe" / "work"
+
+
+def _explain(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return f"The settings cannot be read: {error}."
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "settings"
+    return f"Setting {where}: {first['msg']} (got {first.get('input')!r})."

@@ -1,0 +1,24 @@
+"""What several rooms' tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """The folder of human speech and odd media files that tests read."""
+    folder = Path(os.environ.get("SPEECHPIPE_SPEECH", ROOT.parent / "shared" / "speech"))
+    if not (folder / "MANIFEST.jsonl").is_file():
+        pytest.fail(f"no speech collection at {folder}; set SPEECHPIPE_SPEECH to its folder")
+    return folder

@@ -1,0 +1,77 @@
+# `make` or `make help` lists what can be asked for.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+MODEL ?= whisper-tiny-archive
+OUTPUT ?= demo_output
+PORT ?= 4200
+DATA ?= data
+FOLDER ?= sample_audio
+
+# An environment is ready when its stamp is newer than its lock; a larger one is ready for a smaller one's work too.
+DEMO := .venv/.demo
+TEST := .venv/.test
+ALL := .venv/.all
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+
+define install
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing $(1) ..."
+	@$(PIP) --require-hashes -r $(1)
+	@$(PIP) --no-build-isolation -e .
+endef
+
+.PHONY: help demo install serve test test-all lint bench docs clean lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(DEMO): requirements/demo.txt pyproject.toml
+	$(call install,requirements/demo.txt)
+	@touch $@
+
+$(TEST): requirements/test.txt pyproject.toml
+	$(call install,requirements/test.txt)
+	@touch $(DEMO) $@
+
+$(ALL): requirements/test-all.txt pyproject.toml
+	$(call install,requirements/test-all.txt)
+	@touch $(DEMO) $(TEST) $@
+
+demo: $(DEMO) ## run the Prefect flow on sample_audio/ and show what came out (MODEL=... OUTPUT=...)
+	@$(BIN)/python -m flows.demo --source sample_audio --output $(OUTPUT) --model $(MODEL)
+
+install: $(TEST) ## make the environment that the tests need
+
+serve: $(DEMO) ## start a local Prefect server with the flows deployed (PORT=... DATA=... FOLDER=...)
+	@$(BIN)/speechpipe serve --data $(DATA) --folder $(FOLDER) --port $(PORT)
+
+test: $(TEST) ## run the tests that need nothing but Python packages
+	$(BIN)/python -m pytest -m "not extra"
+
+test-all: $(ALL) ## run every test; installs Node, Chromium and jing on Debian where they are missing
+	./tests/install-programs
+	$(BIN)/python -m pytest -m extra
+
+lint: $(TEST) ## ruff, mypy --strict, import-linter, sizes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/sizes.py
+
+bench: $(TEST) ## measure speed, memory and alignment; figures go to bench/results/
+	$(BIN)/python bench/run.py
+
+docs: $(TEST) ## check the documentation: links, commands and settings named in it
+	$(BIN)/python -m pytest -q tests/unit/test_docs.py
+
+lock: ## resolve the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --extra flows --group build $(COMPILE) -o requirements/demo.txt
+	uv pip compile pyproject.toml --extra flows --extra pydub --group build --group test --group lint -c requirements/demo.txt $(COMPILE) -o requirements/test.txt
+	uv pip compile pyproject.toml --extra flows --extra pydub --group build --group test --group lint --group all -c requirements/test.txt $(COMPILE) -o requirements/test-all.txt
+COMPILE := --upgrade --generate-hashes --no-emit-index-url --no-strip-extras --no-header --python-version 3.11 --quiet
+
+clean: ## remove the environment and everything made by the other targets
+	rm -rf .venv demo_output dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,88 @@
+"""The command line. A command's module is imported when that command is called, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from speechpipe.cli.console import fault, interrupted, reader_gone, report, speak_safely
+from speechpipe.errors import SpeechpipeError
+from speechpipe.installed import version
+
+#: Name of a command → what it does; its module has the same name and holds ``command``.
+COMMANDS = {
+    "transcribe": "Turn recordings into timed text.",
+    "convert": "Write a transcript in other formats.",
+    "models": "List the models and show what is known of one.",
+    "inspect": "Show what a media file holds.",
+    "doctor": "Check what is installed and whether it works.",
+    "serve": "Start the flows with their web page.",
+}
+
+EPILOG = """\b
+Example:
+  speechpipe transcribe reel-12.wav --model whisper-tiny-archive
+
+\b
+Exit codes: 0 done, 1 fault of speechpipe, 2 usage, 3 media, 4 something not
+installed, 5 output, 6 model or engine, 7 repository, 8 some of several
+recordings failed, 130 stopped by you.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the program ``speechpipe``."""
+    speak_safely()
+    cli.main(list(sys.argv[1:] if arguments is None else arguments), prog_name="speechpipe")
+    raise AssertionError("cli.main exits")
+
+
+class Commands(click.Group):
+    """Loads a command on use, and turns every way a command can end into an exit code and at most one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"speechpipe.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        arguments = list(sys.argv[1:] if args is None else args)
+        sys.exit(self._run(arguments, prog_name or "speechpipe"))
+
+    def _run(self, arguments: list[str], prog_name: str) -> int:
+        try:
+            code = super().main(arguments, prog_name, standalone_mode=False)
+            sys.stdout.flush()
+            return code if isinstance(code, int) else 0
+        except SpeechpipeError as error:
+            return report(error)
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            return interrupted()
+        except BrokenPipeError:
+            return reader_gone()
+        except Exception as error:
+            if "--debug" in arguments:
+                raise
+            return report(fault(error))
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version(), prog_name="speechpipe")
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an unexpected error.")
+def cli(debug: bool) -> None:
+    """Turn the spoken word in recordings into timed text: WebVTT, ALTO, JSON and plain text."""

@@ -1,0 +1,5 @@
+"""``python -m speechpipe.cli`` is the program ``speechpipe``."""
+
+from speechpipe.cli import main
+
+main()

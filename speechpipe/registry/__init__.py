@@ -1,0 +1,17 @@
+"""The models that speechpipe knows, and the check of a model's files before it is used."""
+
+from __future__ import annotations
+
+from speechpipe.registry.entries import ModelEntry, embedded_folder, entry_named, list_models
+from speechpipe.registry.finding import FoundModel, demonstration_warning, find, find_aligner
+
+__all__ = [
+    "FoundModel",
+    "ModelEntry",
+    "demonstration_warning",
+    "embedded_folder",
+    "entry_named",
+    "find",
+    "find_aligner",
+    "list_models",
+]

@@ -10,9 +10,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from speechpipe import languages
+from speechpipe import installed, languages
 from speechpipe.errors import SpeechpipeError, UnknownLanguage, UnknownModel
-from speechpipe.installed import models_folder as embedded_folder
 
 Family = Literal["whisper", "wav2vec2-ctc"]
 Role = Literal["asr", "aligner"]
@@ -137,6 +136,11 @@ class Registry(_Strict):
         return self
 
 
+def embedded_folder() -> Path:
+    """The folder of ``registry.yaml`` and of the models that travel with speechpipe."""
+    return installed.models_folder()
+
+
 def list_models() -> list[ModelEntry]:
     """Every model of the registry, in its order."""
     return list(_load(embedded_folder() / "registry.yaml").models)
@@ -158,9 +162,7 @@ def unknown(name: str) -> UnknownModel:
     names = [entry.name for entry in list_models()]
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known models: {', '.join(names)}."
-    return UnknownModel(
-        f"There is no model named {name!r}.", cure=f"{hint} A folder of a model may be given by its path."
-    )
+    return UnknownModel(f"There is no model named {name!r}.", cure=f"{hint} A model's folder may be given by its path.")
 
 
 @lru_cache(maxsize=4)
@@ -169,13 +171,11 @@ def _load(path: Path) -> Registry:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Registry.model_validate(data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpeechpipeError(f"The registry of models {path} cannot be read: {error}.", cure=_REINSTALL) from error
+        raise SpeechpipeError(f"The registry {path} cannot be read: {error}.", cure=_REINSTALL) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SpeechpipeError(
-            f"The registry of models {path} is wrong at {where}: {first['msg']}.", cure=_REINSTALL
-        ) from error
+        raise SpeechpipeError(f"The registry {path}, {where}: {first['msg']}.", cure=_REINSTALL) from error
 
 
 _REINSTALL = "Install speechpipe again."

@@ -87,7 +87,7 @@ def demonstration_warning(model: FoundModel | ModelEntry) -> str | None:
     entry = model.entry if isinstance(model, FoundModel) else model
     if entry is None or not entry.demonstration:
         return None
-    return f"{entry.name} is a demonstration model: {entry.good_for} Do not rely on it for real recordings."
+    return f"{entry.name} is a demonstration model. {entry.good_for} Do not rely on it for real recordings."
 
 
 def _found(name: str, checked: ModelFolder, entry: ModelEntry | None) -> FoundModel:

@@ -96,10 +96,9 @@ def _weights_folder(folder: Path) -> Path:
             return candidate
     missing = f"The file {folder / 'ct2' / 'model.bin'} of the model is missing."
     if not (folder / "ct2").is_dir() and any(folder.glob("*.safetensors")):
+        copies = "--copy_files tokenizer.json preprocessor_config.json"
         convert = f"ct2-transformers-converter --model {folder} --output_dir {folder / 'ct2'}"
-        raise BrokenModel(
-            missing, cure=f"Convert it with: {convert} --copy_files tokenizer.json preprocessor_config.json"
-        )
+        raise BrokenModel(missing, cure=f"Convert it with: {convert} {copies}")
     raise BrokenModel(missing)
 
 

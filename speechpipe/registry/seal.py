@@ -1,4 +1,4 @@
-"""``python -m speechpipe.registry.seal [FOLDER…]``: write SHA256SUMS of models; with no folder, of all embedded ones."""
+"""``python -m speechpipe.registry.seal [FOLDER…]``: write SHA256SUMS of models, by default of all embedded ones."""
 
 from __future__ import annotations
 

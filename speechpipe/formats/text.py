@@ -1,0 +1,49 @@
+"""Text as it may stand in a delivery file, and its length as a reader sees it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# What XML 1.0 forbids, with the C1 controls and lone surrogates, which no reader of captions expects either.
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+# Spaces that may be broken at: all but the no-break ones, which belong to the word.
+_SPACES = re.compile(r"[^\S\u00a0\u2007\u202f]+")
+_INVISIBLE = {"Mn", "Me", "Cf", "Cc"}
+_ZERO_WIDTH_JOINER = "\u200d"
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+_REGIONAL = range(0x1F1E6, 0x1F200)
+
+
+def clean(text: str) -> str:
+    """``text`` on one line: NFC, each run of breakable spaces as one space, no characters that XML 1.0 forbids.
+
+    The text of an ordinary transcript comes back unchanged.
+    """
+    return " ".join(tokens(text))
+
+
+def tokens(text: str) -> list[str]:
+    """The words of ``clean(text)``."""
+    spaced = _SPACES.sub(" ", unicodedata.normalize("NFC", _FORBIDDEN.sub("", _SPACES.sub(" ", text))))
+    return spaced.split(" ") if (spaced := spaced.strip(" ")) else []
+
+
+def visible_length(text: str) -> int:
+    """Number of characters as a reader sees them.
+
+    Counts extended grapheme clusters (Unicode Standard Annex #29) as far as captions need: combining marks, format
+    characters, joined and toned emoji and flags; not Hangul jamo and Indic conjuncts.
+    """
+    if text.isascii():
+        return sum(map(str.isprintable, text))
+    length, previous, flag_open = 0, "", False
+    for character in text:
+        code = ord(character)
+        extends = unicodedata.category(character) in _INVISIBLE or code in _SKIN_TONES
+        second_of_flag = flag_open and code in _REGIONAL
+        if not (extends or second_of_flag or previous == _ZERO_WIDTH_JOINER):
+            length += 1
+        flag_open = code in _REGIONAL and not second_of_flag
+        previous = character
+    return length

@@ -1,0 +1,71 @@
+"""Who speaks when: lanes (a channel, a speaker) and the turns taken on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from speechpipe.formats.text import clean
+from speechpipe.transcript import Segment, Transcript
+
+#: A silence this long ends a turn even when nobody else speaks, so that a monologue has paragraphs.
+PAUSE_MS = 2_000
+
+
+class Lane(NamedTuple):
+    """Speech that is never simultaneous with itself."""
+
+    channel: int | None
+    speaker: str | None
+
+    @property
+    def name(self) -> str | None:
+        """The speaker's name, else the channel's number from 1, else nothing."""
+        named = clean(self.speaker or "")
+        return named or (None if self.channel is None else f"Channel {self.channel + 1}")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one lane says in one language until another speaks or a pause comes."""
+
+    lane: Lane
+    language: str | None
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(text for segment in self.segments if (text := clean(segment.text)))
+
+
+def lane_of(segment: Segment) -> Lane:
+    return Lane(segment.channel, segment.speaker)
+
+
+def lanes(transcript: Transcript) -> list[Lane]:
+    """The lanes that speak, by channel, then in order of appearance."""
+    seen = dict.fromkeys(lane_of(segment) for segment in in_order(transcript.segments))
+    return sorted(seen, key=lambda lane: -1 if lane.channel is None else lane.channel)
+
+
+def turns(transcript: Transcript) -> list[Turn]:
+    """The turns in order of time; segments without text are nobody's turn."""
+    found: list[Turn] = []
+    for segment in in_order(transcript.segments):
+        if not clean(segment.text):
+            continue
+        last = found[-1] if found else None
+        if (
+            last is not None
+            and (last.lane, last.language) == (lane_of(segment), segment.language)
+            and segment.start_ms - last.segments[-1].end_ms < PAUSE_MS
+        ):
+            found[-1] = Turn(last.lane, last.language, (*last.segments, segment))
+        else:
+            found.append(Turn(lane_of(segment), segment.language, (segment,)))
+    return found
+
+
+def in_order(segments: Iterable[Segment]) -> list[Segment]:
+    return sorted(segments, key=lambda segment: segment.start_ms)

@@ -1,0 +1,39 @@
+"""WebVTT as browsers, archives' players and validators all take it: one NOTE, numbered cues, no settings."""
+
+from __future__ import annotations
+
+from speechpipe.formats.breaks import is_number
+from speechpipe.formats.captions import Cue, cues
+from speechpipe.formats.provenance import provenance
+from speechpipe.settings import Captions
+from speechpipe.transcript import Transcript
+
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def write(transcript: Transcript, captions: Captions) -> bytes:
+    note = "\n".join(line.replace("-->", "->") for line in provenance(transcript))
+    blocks = ["WEBVTT", f"NOTE\n{note}", *map(_block, cues(transcript, captions))]
+    return ("\n\n".join(blocks) + "\n").encode()
+
+
+def _block(cue: Cue) -> str:
+    text = "\n".join(map(_line, cue.line_texts))
+    if cue.lane is not None and cue.lane.name:
+        text = f"<v {escape(cue.lane.name)}>{text}</v>"
+    return f"{cue.number}\n{timestamp(cue.start_ms)} --> {timestamp(cue.end_ms)}\n{text}"
+
+
+def _line(text: str) -> str:
+    # A line of digits only is taken for a cue's number by some players.
+    return f"<c>{text}</c>" if is_number(text) else escape(text)
+
+
+def escape(text: str) -> str:
+    return text.translate(_ESCAPES)
+
+
+def timestamp(milliseconds: int) -> str:
+    """``HH:MM:SS.mmm``, with more digits for hours where needed."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"

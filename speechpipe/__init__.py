@@ -1,0 +1,57 @@
+"""The spoken word in audiovisual archives as timed, trustworthy, findable text.
+
+    from speechpipe import transcribe
+    transcript = transcribe("reel.wav", model="whisper-tiny-archive", language="en")
+    print(transcript.text)
+
+Importing this loads no engine; each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from speechpipe.errors import SpeechpipeError
+    from speechpipe.pipeline import Transcriber, transcribe
+    from speechpipe.settings import Settings
+    from speechpipe.transcript import Event, Media, Segment, Step, Transcript, Word
+
+_HOMES = {
+    "Event": "transcript",
+    "Media": "transcript",
+    "Segment": "transcript",
+    "Settings": "settings",
+    "SpeechpipeError": "errors",
+    "Step": "transcript",
+    "Transcriber": "pipeline",
+    "Transcript": "transcript",
+    "Word": "transcript",
+    "transcribe": "pipeline",
+}
+
+__all__ = [
+    "Event",
+    "Media",
+    "Segment",
+    "Settings",
+    "SpeechpipeError",
+    "Step",
+    "Transcriber",
+    "Transcript",
+    "Word",
+    "transcribe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'speechpipe' has no attribute {name!r}")
+    value = getattr(import_module(f"speechpipe.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,63 @@
+"""From the stages' results to the transcript: the only place where clip time becomes recording time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from speechpipe import quality
+from speechpipe.pipeline.plan import Plan
+from speechpipe.pipeline.stages import Stages
+from speechpipe.pipeline.timing import shifted
+from speechpipe.transcript import Outcome, Segment, Transcript
+
+
+def assemble(stages: Stages, warnings: tuple[str, ...] = ()) -> Transcript:
+    """The transcript of a recording whose stages are done."""
+    plan = stages.plan
+    segments = sorted(_segments(stages), key=lambda s: (s.start_ms, -1 if s.channel is None else s.channel, s.end_ms))
+    segments = [replace(segment, id=number) for number, segment in enumerate(segments, 1)]
+    return Transcript(
+        media=plan.media,
+        outcome=_outcome(plan, bool(segments)),
+        segments=tuple(segments),
+        events=plan.events,
+        languages=tuple(dict.fromkeys(s.language for s in segments if s.language)),
+        steps=stages.steps(),
+        warnings=plan.decoded.warnings + warnings,
+        complete=plan.decoded.complete,
+        incomplete_reason=plan.decoded.incomplete_reason,
+    )
+
+
+def _segments(stages: Stages) -> Iterator[Segment]:
+    languages = {window.index: language for window, language, _ in stages.heard()}
+    label = stages.transcriber.label
+    for window, utterances in stages.timed():
+        for utterance in utterances:
+            if not utterance.text.split():
+                continue
+            segment = Segment(
+                id=0,
+                start_ms=window.start_ms + utterance.start_ms,
+                end_ms=window.start_ms + utterance.end_ms,
+                text=" ".join(utterance.text.split()),
+                words=tuple(shifted(word, window.start_ms) for word in utterance.words),
+                language=label(languages[window.index]),
+                channel=window.channel,
+                avg_logprob=utterance.avg_logprob,
+                no_speech_prob=utterance.no_speech_prob,
+                compression_ratio=utterance.compression_ratio,
+                temperature=utterance.temperature,
+                flags=utterance.flags,
+            )
+            yield replace(segment, flags=quality.flags(segment))
+
+
+def _outcome(plan: Plan, spoken: bool) -> Outcome:
+    if spoken:
+        return "speech"
+    if not plan.decoded.lanes:
+        return "no_audio"
+    quiet = not plan.windows and all(event.kind == "silence" for event in plan.events)
+    return "silent" if quiet else "no_speech"

@@ -1,0 +1,147 @@
+"""The scratch folder of one recording: its lock, its stages' results, and journals that survive kill -9.
+
+Layout below the settings' workspace folder, one folder a recording, named by its content:
+
+    lock                        held while a process works on the recording; dies with the process
+    chunk-KEY/plan.json         what was decoded and how it is cut; the PCM lies beside it while it is needed
+    transcribe-KEY.jsonl        one line a finished batch of windows, flushed to the disk
+    align-KEY.jsonl             the same for alignment
+    STAGE-KEY.done.json         written when the stage is complete
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from speechpipe.errors import AlreadyInWork
+from speechpipe.files import explained, write_atomically
+
+KEY_LETTERS = 16
+
+
+def stage_key(stage: str, version: int, *upstream: str, **settings: Any) -> str:
+    """Digest of all that decides a stage's result: what it builds on, its own version, the settings that matter."""
+    content = json.dumps([stage, version, upstream, settings], sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:KEY_LETTERS]
+
+
+class Workspace:
+    """One recording's scratch folder. Use ``locked()`` around all work in it."""
+
+    def __init__(self, root: Path, content_sha256: str) -> None:
+        self.folder = root / content_sha256[:32]
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[Workspace]:
+        """Hold the recording; ``name`` is what the error calls it.
+
+        Raises:
+            AlreadyInWork: another process or thread works on it.
+            OutputError: the workspace cannot be written.
+        """
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AlreadyInWork(f"{name} is being transcribed by another run.") from error
+            yield self
+        finally:
+            os.close(descriptor)
+
+    def stage_folder(self, stage: str, key: str) -> Path:
+        folder = self.folder / f"{stage}-{key}"
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def journal(self, stage: str, key: str) -> Journal:
+        return Journal(self.folder / f"{stage}-{key}.jsonl")
+
+    def finish(self, stage: str, key: str, summary: Mapping[str, Any]) -> None:
+        """Mark a stage complete; ``summary`` is kept for provenance."""
+        write_atomically(self._done(stage, key), _line(summary))
+
+    def finished(self, stage: str, key: str) -> dict[str, Any] | None:
+        """The summary of a complete stage, or None."""
+        return read_json(self._done(stage, key))
+
+    def drop_pcm(self) -> None:
+        """Remove the decoded audio, by far the largest part; journals and plans stay, so that a re-run is cheap."""
+        for folder in self.folder.glob("chunk-*"):
+            for file in folder.glob("*.s16*"):
+                file.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _done(self, stage: str, key: str) -> Path:
+        return self.folder / f"{stage}-{key}.done.json"
+
+
+class Journal:
+    """An append-only file of JSON lines. A line is either whole on the disk or counts as never written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[dict[str, Any]]:
+        """All whole lines; a torn tail, as kill -9 leaves it, is cut off the file."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        entries, whole = [], 0
+        for line in content.splitlines(keepends=True):
+            entry = _parse(line)
+            if entry is None:
+                break
+            entries.append(entry)
+            whole += len(line)
+        if whole < len(content):
+            with explained(self.path):
+                os.truncate(self.path, whole)
+        return entries
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Write one line and wait until the disk has it.
+
+        Raises:
+            OutputError: it could not be written.
+        """
+        with explained(self.path), self.path.open("ab") as file:
+            file.write(_line(entry))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file written atomically; None where there is none."""
+    try:
+        return _parse(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None

@@ -1,0 +1,188 @@
+"""What all engines share: finding a model's files, choosing the device, checking clips, explaining native errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechpipe.engines.contract import SAMPLE_RATE, Clip, EngineInfo, ModelFiles, Options
+from speechpipe.errors import BrokenModel, DependencyError, EngineError, SpeechpipeError, UsageError
+from speechpipe.settings import Decoding
+
+MAX_CLIP_MS = 30_000
+
+#: Under this many samples (25 ms) no model here has a frame to look at.
+MIN_SAMPLES = 400
+
+#: Less than this from peak to peak is digital silence: two steps of 16 bits.
+_SILENCE = 2 / 32_768
+
+
+class Device(NamedTuple):
+    """``threads`` are those of one computation."""
+
+    name: str
+    compute_type: str
+    threads: int
+
+
+def ct2_folder(model: ModelFiles) -> Path:
+    """Where ``model.bin`` lies: in the model's folder or in its sub-folder ``ct2``.
+
+    Raises:
+        BrokenModel: in neither.
+    """
+    for folder in (model.path, model.path / "ct2"):
+        if (folder / "model.bin").is_file():
+            return folder
+    raise BrokenModel(f"The model {model.name} has no file {model.path / 'ct2' / 'model.bin'}.")
+
+
+def require(model: ModelFiles, folders: Sequence[Path], *names: str) -> Path:
+    """The first file there is of ``names`` in ``folders``. Raises ``BrokenModel`` naming the first place looked at."""
+    for folder in folders:
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    raise BrokenModel(f"The model {model.name} has no file {folders[0] / names[0]}.")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a model's JSON file; ``{}`` where there is no such file. Raises ``BrokenModel``."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise BrokenModel(f"The model's file {path} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise BrokenModel(f"The model's file {path} does not hold a JSON object.")
+    return content
+
+
+def device_for(decoding: Decoding) -> Device:
+    """Raises ``UsageError`` for a device or compute type that this machine does not have."""
+    import ctranslate2
+
+    gpus = ctranslate2.get_cuda_device_count()
+    name = decoding.device if decoding.device != "auto" else "cuda" if gpus else "cpu"
+    if name == "cuda" and not gpus:
+        raise UsageError("There is no CUDA device on this machine.", cure="Set decoding.device to auto or cpu.")
+    types = {"default", "auto", *ctranslate2.get_supported_compute_types(name)}
+    if decoding.compute_type not in types:
+        raise UsageError(
+            f"The {name} of this machine does not compute in {decoding.compute_type!r}.",
+            cure=f"Set decoding.compute_type to one of {', '.join(sorted(types))}.",
+        )
+    return Device(name, decoding.compute_type, decoding.threads or len(os.sched_getaffinity(0)))
+
+
+def checked_options(options: Options, engine: str, *honoured: str) -> None:
+    """Raises ``UsageError`` for a value out of range, and for any but the default where it is not honoured."""
+    for field in fields(Options):
+        value = getattr(options, field.name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UsageError(f"The option {field.name} must be a whole number from 1 on, not {value!r}.")
+        if field.name not in honoured and value != field.default:
+            raise UsageError(f"The engine {engine} has no option {field.name}.", cure="Leave it at its default.")
+
+
+def checked_pcm(clip: Clip | NDArray[np.float32], max_clip_ms: int = MAX_CLIP_MS) -> NDArray[np.float32] | None:
+    """The clip's samples, float32 and contiguous; None where there is nothing to hear in them.
+
+    Nothing to hear: under 25 ms, digital silence, or a sample that is no finite number.
+
+    Raises:
+        UsageError: not mono, or longer than ``max_clip_ms``.
+    """
+    pcm = np.ascontiguousarray(clip.pcm if isinstance(clip, Clip) else clip, dtype=np.float32)
+    if pcm.ndim != 1:
+        raise UsageError(f"A clip must be mono, one dimension of samples; this one has {pcm.ndim}.")
+    if pcm.size * 1000 > max_clip_ms * SAMPLE_RATE:
+        raise UsageError(
+            f"A clip of {clip_ms(pcm)} ms is longer than the {max_clip_ms} ms that the model hears at once.",
+            cure="Cut it at pauses first.",
+        )
+    if pcm.size < MIN_SAMPLES or not np.isfinite(pcm).all() or float(np.ptp(pcm)) <= _SILENCE:
+        return None
+    return pcm
+
+
+def clip_ms(pcm: NDArray[np.float32]) -> int:
+    return round(pcm.size * 1000 / SAMPLE_RATE)
+
+
+def info_of(
+    engine: str, package: str, model: ModelFiles, settings: dict[str, str | int | float | bool | None]
+) -> EngineInfo:
+    from importlib.metadata import version
+
+    return EngineInfo(
+        name=engine,
+        version=version(package),
+        model=model.name,
+        model_revision=model.revision,
+        model_sha256=model.sha256,
+        model_licence=model.licence,
+        languages=model.languages,
+        max_clip_ms=MAX_CLIP_MS,
+        settings=settings,
+    )
+
+
+@contextmanager
+def missing_package(package: str) -> Iterator[None]:
+    """Turn a failing import of an engine's package into ``DependencyError`` with the command that installs it."""
+    try:
+        yield
+    except ImportError as error:
+        raise DependencyError(
+            f"The package {package} is not installed or does not load: {error}.", cure=_INSTALL
+        ) from error
+
+
+@contextmanager
+def loading(model: ModelFiles, file: Path) -> Iterator[None]:
+    """Turn what a native loader raises into ``BrokenModel`` naming ``file``."""
+    import ctranslate2
+
+    # It warns of each conversion to what the device computes in; the engine's info tells that.
+    level = ctranslate2.get_log_level()
+    ctranslate2.set_log_level(logging.ERROR)
+    try:
+        yield
+    except (SpeechpipeError, ImportError):
+        raise
+    except MemoryError as error:
+        raise EngineError(f"There is not enough memory to load the model {model.name}.", cure=_SMALLER) from error
+    except Exception as error:  # tokenizers raises plain Exception, CTranslate2 RuntimeError and ValueError
+        if "out of memory" in str(error).lower():
+            raise EngineError(f"There is not enough memory to load the model {model.name}.", cure=_SMALLER) from error
+        raise BrokenModel(f"The model {model.name} cannot be loaded from {file}: {error}.") from error
+    finally:
+        ctranslate2.set_log_level(level)
+
+
+@contextmanager
+def running(model: str) -> Iterator[None]:
+    """Turn what native code raises at work into ``EngineError``."""
+    try:
+        yield
+    except MemoryError as error:
+        raise EngineError(f"The model {model} ran out of memory.", cure=_SMALLER) from error
+    except (RuntimeError, ValueError) as error:
+        cure = _SMALLER if "out of memory" in str(error).lower() else None
+        raise EngineError(f"The model {model} failed: {error}.", cure=cure) from error
+
+
+_SMALLER = "Choose a smaller model, or set decoding.batch_size lower."
+_INSTALL = "Install it with: pip install 'speechpipe[all]'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,9 @@ def detect_language(
 
     Returns the engine's own code and its mean probability over the places heard, or None where it cannot tell.
     """
-    chosen = [
-        max(part, key=lambda w: w.length_ms)
-        for part in np.array_split(np.array(windows, dtype=object), PLACES)
-        if len(part)
-    ]
+    parts = min(PLACES, len(windows))
+    edges = [len(windows) * part // parts for part in range(parts + 1)] if parts else [0]
+    chosen = [max(windows[a:b], key=lambda window: window.length_ms) for a, b in pairwise(edges)]
     heard = [found for found in engine.detect_language([Clip(pcm(window)) for window in chosen]) if found]
     sums: defaultdict[str, float] = defaultdict(float)
     for language, probability in heard:

@@ -106,9 +106,8 @@ class Stages:
         if done is None:
             started = now()
             language, probability = self._language()
-            options = Options(
-                self.transcriber.settings.decoding.beam_size, self.transcriber.settings.decoding.batch_size
-            )
+            decoding = self.transcriber.settings.decoding
+            options = Options(decoding.beam_size, decoding.batch_size)
             for batch in self._pending("transcribe", self.transcribe_key, progress):
                 clips = [Clip(self._pcm(window), language) for window in batch]
                 results = self.transcriber.engine.transcribe(clips, options)

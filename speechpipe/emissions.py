@@ -25,6 +25,8 @@ class Emissions:
     samples_per_frame: int
     first_frame_centre: int
     case: Literal["lower", "upper", "mixed"]
+    #: How much later than its letters a word starts and ends with this model (ms), as measured; negative: earlier.
+    boundary_offset_ms: tuple[int, int] = (0, 0)
 
     @property
     def frames(self) -> int:

@@ -1,0 +1,82 @@
+"""Times for words: the text as transcribed, letter for letter, laid over what a CTC model heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechpipe.alignment.letters import Alphabet
+from speechpipe.alignment.viterbi import Spans, force
+from speechpipe.emissions import Emissions
+from speechpipe.transcript import Word
+
+FALLBACK = "alignment_fallback"
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """``words`` joined by single spaces are the text; their times count from the clip's first sample."""
+
+    words: tuple[Word, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+def align(text: str, emissions: Emissions | None, duration_ms: int) -> Alignment:
+    """A time for each word of ``text``, 0 ≤ start ≤ end ≤ ``duration_ms``, never before the word in front of it.
+
+    Aligned words carry a confidence: the geometric mean of their letters' posteriors; None where nothing of the word is
+    in the model's alphabet (digits, foreign script). A word of punctuation only has no sound and gets an interpolated,
+    empty time. Without emissions, or where the text cannot be in them (more letters than frames), all times are
+    interpolated, confidence is None and the flag ``alignment_fallback`` says so.
+    """
+    written = text.split()
+    spans = _spans(written, emissions) if emissions is not None else None
+    if not written:
+        return Alignment()
+    if emissions is None or spans is None:
+        return Alignment(tuple(interpolate(written, 0, duration_ms)), (FALLBACK,))
+    times = _times(spans, emissions, duration_ms)
+    return Alignment(tuple(_words(written, spans, times)))
+
+
+def interpolate(written: Sequence[str], start_ms: int, end_ms: int) -> list[Word]:
+    """The words spread over the span, each as long as it has letters."""
+    edges = [0, *accumulate(len(word) for word in written)]
+    at = [start_ms + round((end_ms - start_ms) * edge / max(edges[-1], 1)) for edge in edges]
+    return [Word(word, a, b, None, "interpolated") for word, a, b in zip(written, at, at[1:], strict=False)]
+
+
+def _spans(written: Sequence[str], emissions: Emissions) -> Spans | None:
+    alphabet = Alphabet.of(emissions)
+    if alphabet is None:
+        return None
+    return force([alphabet.spell(word) for word in written], emissions)
+
+
+def _times(spans: Spans, emissions: Emissions, duration_ms: int) -> NDArray[np.int64]:
+    """Start and end of each word in ms, from the edges of its frames, moved by what the model is known to be off."""
+    edges = emissions.first_frame_centre + (spans.frames - 0.5) * emissions.samples_per_frame
+    moved = edges / 16 + np.array(emissions.boundary_offset_ms)
+    ms = np.clip(np.rint(moved), 0, duration_ms).astype(np.int64)
+    for before, after in pairwise(ms):
+        # An offset can make neighbours overlap: they meet half way.
+        if before[1] > after[0]:
+            before[1] = after[0] = (before[1] + after[0]) // 2
+    flat = np.maximum.accumulate(ms.ravel())
+    return flat.reshape(ms.shape)
+
+
+def _words(written: Sequence[str], spans: Spans, times: NDArray[np.int64]) -> list[Word]:
+    words, at, spoken = list[Word](), 0, 0
+    for word, silent in zip(written, spans.silent, strict=True):
+        if silent:
+            words.append(Word(word, at, at, None, "interpolated"))
+            continue
+        start, at = (int(t) for t in times[spoken])
+        words.append(Word(word, start, at, spans.confidences[spoken], "aligned"))
+        spoken += 1
+    return words

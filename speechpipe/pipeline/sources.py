@@ -111,13 +111,13 @@ def _local_file(source: Any, rate: int | None) -> Iterator[tuple[Path, str, bool
         yield path, name, True
 
 
-def _samples_of_segment(segment: Any) -> NDArray[np.generic]:
+def _samples_of_segment(segment: Any) -> NDArray[Any]:
     """A ``pydub.AudioSegment`` as integers of shape (n, channels), at full scale."""
     samples = np.frombuffer(segment.raw_data, dtype=f"<i{segment.sample_width}").reshape(-1, segment.channels)
     return samples if segment.sample_width != 1 else samples.astype("<i2") << 8
 
 
-def _write_wav(samples: NDArray[np.generic], rate: int, path: Path) -> None:
+def _write_wav(samples: NDArray[Any], rate: int, path: Path) -> None:
     """Samples of shape (n,) or (n, channels) as 32-bit PCM; what is not finite becomes silence."""
     if samples.ndim not in (1, 2) or rate <= 0 or samples.dtype.kind not in "fiu":
         raise UsageError(

@@ -6,14 +6,14 @@ process loses at most the batch in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from speechpipe import audio, chunking, installed
-from speechpipe.engines.contract import Clip, Options, Utterance
+from speechpipe.engines.contract import Clip, ModelFiles, Options, Utterance
 from speechpipe.pipeline.detection import detect_language
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.plan import Plan, Window, read_plan, write_plan
@@ -111,15 +111,8 @@ class Stages:
             for batch in self._pending("transcribe", self.transcribe_key, progress):
                 clips = [Clip(self._pcm(window), language) for window in batch]
                 results = self.transcriber.engine.transcribe(clips, options)
-                self._append(
-                    "transcribe",
-                    self.transcribe_key,
-                    batch,
-                    [
-                        {"language": result.language, "utterances": [asdict(u) for u in result.utterances]}
-                        for result in results
-                    ],
-                )
+                heard = [{"language": r.language, "utterances": _plain(r.utterances)} for r in results]
+                self._append("transcribe", self.transcribe_key, batch, heard)
             step = self._engine_step(language, probability, started)
             self.workspace.finish("transcribe", self.transcribe_key, asdict(step))
         words = sum(len(u.text.split()) for _, _, utterances in self.heard() for u in utterances)
@@ -133,21 +126,12 @@ class Stages:
             started = now()
             heard = {window.index: utterances for window, _, utterances in self.heard()}
             for batch in self._pending("align", self.align_key, progress):
-                self._append(
-                    "align",
-                    self.align_key,
-                    batch,
-                    [
-                        {"utterances": [asdict(u) for u in self._aligned(window, heard[window.index])]}
-                        for window in batch
-                    ],
-                )
+                timed = [{"utterances": _plain(self._aligned(w, heard[w.index]))} for w in batch]
+                self._append("align", self.align_key, batch, timed)
             self.workspace.finish("align", self.align_key, asdict(self._align_step(started)))
         words = [word for _, utterances in self.timed() for u in utterances for word in u.words]
-        timed = sum(word.timing == "aligned" for word in words)
-        sentence = (
-            f"Timed {timed} of {len(words)} words against the sound." if words else "There were no words to time."
-        )
+        aligned = sum(word.timing == "aligned" for word in words)
+        sentence = f"Timed {aligned} of {len(words)} words against the sound." if words else "No words to time."
         return Summary("align", sentence, words=len(words), reused=done is not None)
 
     # What the stages left behind.
@@ -256,29 +240,24 @@ class Stages:
         return _step("decoding and chunking", "speechpipe", installed.version(), settings, started)
 
     def _engine_step(self, language: str | None, probability: float | None, started: str) -> Step:
-        info = self.transcriber.engine.info if self.plan.windows else None
         model, decoding = self.transcriber.model, self.transcriber.settings.decoding
-        settings = {
-            "language": language, "language_probability": probability, "beam_size": decoding.beam_size,
-            "batch_size": decoding.batch_size, **(info.settings if info else {}),
-        }  # fmt: skip
-        step = _step(
-            "speech recognition", self.transcriber.engine_name, info.version if info else "", settings, started
-        )
-        return replace(
-            step, version=step.version or installed.version(), model=model.name, model_revision=model.revision,
-            model_sha256=model.sha256, model_licence=model.licence,
-        )  # fmt: skip
+        info = self.transcriber.engine.info if self.plan.windows else None
+        settings: dict[str, Any] = {"language": language, "language_probability": probability}
+        settings |= {"beam_size": decoding.beam_size, "batch_size": decoding.batch_size}
+        settings |= info.settings if info else {}
+        version = info.version if info else installed.version()
+        return _model_step("speech recognition", self.transcriber.engine_name, version, model, settings, started)
 
     def _align_step(self, started: str) -> Step:
         model = self.transcriber.aligner_model
         if model is None:
             return _step("", "speechpipe", installed.version(), {}, started)
-        step = _step("word alignment", "speechpipe", installed.version(), {"method": "CTC Viterbi"}, started)
-        return replace(
-            step, model=model.name, model_revision=model.revision, model_sha256=model.sha256,
-            model_licence=model.licence,
-        )  # fmt: skip
+        settings = {"method": "CTC Viterbi"}
+        return _model_step("word alignment", "speechpipe", installed.version(), model, settings, started)
+
+
+def _plain(utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
+    return [asdict(utterance) for utterance in utterances]
 
 
 def utterances_of(entry: dict[str, Any]) -> tuple[Utterance, ...]:
@@ -288,6 +267,18 @@ def utterances_of(entry: dict[str, Any]) -> tuple[Utterance, ...]:
 def now() -> str:
     """This moment in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _model_step(
+    what: str, software: str, version: str, model: ModelFiles, settings: dict[str, Any], started: str
+) -> Step:
+    return replace(
+        _step(what, software, version, settings, started),
+        model=model.name,
+        model_revision=model.revision,
+        model_sha256=model.sha256,
+        model_licence=model.licence,
+    )
 
 
 def _step(what: str, software: str, version: str, settings: dict[str, Any], started: str) -> Step:

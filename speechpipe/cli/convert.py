@@ -9,7 +9,7 @@ import click
 
 from speechpipe.cli.console import say, shown
 from speechpipe.cli.options import formats_option
-from speechpipe.errors import MediaNotFound, OutputError, UnreadableMedia, UsageError
+from speechpipe.errors import MediaNotFound, OutputError, UsageError
 from speechpipe.files import explained, write_atomically
 from speechpipe.transcript import Transcript
 
@@ -55,24 +55,21 @@ def command(transcript: Path, formats: tuple[str, ...], output: Path | None, ove
 
 
 def read_transcript(path: Path) -> Transcript:
-    """Raises MediaNotFound, UnreadableMedia: it is no transcript of ours."""
+    """Raises MediaNotFound: it cannot be read. UsageError: it is no transcript of ours."""
     from speechpipe.formats import read
 
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a folder.", cure="Give a transcript: a file named like reel-12.wav.json.")
         if path.stat().st_size > LARGEST:
-            raise UnreadableMedia(f"{path} is too large for a transcript.", cure="Give the JSON that speechpipe wrote.")
+            raise UsageError(f"{path} is too large for a transcript.", cure="Give the JSON that speechpipe wrote.")
         content = path.read_bytes()
-    except OSError as error:
-        raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:
+        raise MediaNotFound(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
     try:
         return read(content, "json")
-    except (ValueError, RecursionError) as error:
-        reason = str(error) or "it is nested too deeply"
-        raise UnreadableMedia(
-            f"{path} is no transcript: {reason}.", cure="Give the JSON that speechpipe transcribe wrote."
-        ) from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", cure=error.advice) from error
 
 
 def targets_of(transcript: Path, output: Path | None, written: dict[str, bytes]) -> dict[Path, bytes]:

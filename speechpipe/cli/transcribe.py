@@ -72,6 +72,8 @@ def command(media: tuple[Path, ...], again: bool, as_json: bool, quiet: bool, **
         for path in media if as_json else ():
             say_json(failure(path, error))
         raise
+    if transcriber.warning and not quiet:
+        note(f"speechpipe: {transcriber.warning}")
     results = [one(transcriber, path, how) for path in media]
     return closing(results, quiet)
 
@@ -113,7 +115,7 @@ def one(transcriber: Transcriber, path: Path, how: How) -> Result:
         progress.close()
     already = before is not None and before.finished == receipt.finished
     if how.as_json:
-        say_json(success(path, receipt, files, already))
+        say_json(success(path, receipt, files, already, transcriber.warning))
     elif not how.quiet:
         say(sentence(path, receipt, already))
         for file in files:
@@ -166,9 +168,10 @@ def closing(results: Sequence[Result], quiet: bool) -> int:
     return BatchFailed.exit_code if errors else 0
 
 
-def success(path: Path, receipt: Receipt, files: Sequence[Path], already: bool) -> dict[str, Any]:
+def success(path: Path, receipt: Receipt, files: Sequence[Path], already: bool, warning: str | None) -> dict[str, Any]:
     facts = {name: getattr(receipt, name) for name in REPORTED}
-    return {"recording": str(path), "already": already, **facts, "files": [str(file) for file in files]}
+    files_written = [str(file) for file in files]
+    return {"recording": str(path), **facts, "already": already, "files": files_written, "warning": warning}
 
 
 def failure(path: Path, error: SpeechpipeError) -> dict[str, Any]:

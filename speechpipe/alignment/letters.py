@@ -42,7 +42,7 @@ class Alphabet:
         return _alphabet(emissions.tokens, frozenset(special), emissions.case)
 
     def spell(self, word: str) -> tuple[int, ...]:
-        """The ids of a word's letters, a run of what is not in the alphabet as one ``STAR``; () for mere punctuation."""
+        """The ids of a word's letters, what is not in the alphabet as one ``STAR`` a run; () for punctuation."""
         found = list[int]()
         for token in self._tokens(unicodedata.normalize("NFC", word)):
             if token != STAR or found[-1:] != [STAR]:

@@ -18,15 +18,12 @@ def write(transcript: Transcript, captions: Captions) -> bytes:
 
 
 def _block(cue: Cue) -> str:
-    text = "\n".join(map(_line, cue.line_texts))
+    text = "\n".join(map(escape, cue.line_texts))
     if cue.lane is not None and cue.lane.name:
         text = f"<v {escape(cue.lane.name)}>{text}</v>"
-    return f"{cue.number}\n{timestamp(cue.start_ms)} --> {timestamp(cue.end_ms)}\n{text}"
-
-
-def _line(text: str) -> str:
     # A line of digits only is taken for a cue's number by some players.
-    return f"<c>{text}</c>" if is_number(text) else escape(text)
+    lines = [f"<c>{line}</c>" if is_number(line) else line for line in text.split("\n")]
+    return "\n".join([str(cue.number), f"{timestamp(cue.start_ms)} --> {timestamp(cue.end_ms)}", *lines])
 
 
 def escape(text: str) -> str:

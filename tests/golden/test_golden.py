@@ -1,0 +1,30 @@
+"""One fixed interview in every format, byte for byte. After a wanted change: python -m tests.golden.test_golden"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from speechpipe import formats
+from tests.transcripts import INTERVIEW, NOTHING_SAID
+
+FOLDER = Path(__file__).parent
+FIXED = {"interview": INTERVIEW, "nothing-said": NOTHING_SAID}
+CASES = [(stem, name) for stem in FIXED for name in formats.FORMATS]
+
+
+@pytest.mark.parametrize(("stem", "name"), CASES)
+def test_written_as_ever(stem: str, name: str) -> None:
+    expected = (FOLDER / f"{stem}{formats.suffix(name)}").read_bytes()
+    assert formats.write(FIXED[stem], name).decode() == expected.decode()
+
+
+@pytest.mark.parametrize("stem", FIXED)
+def test_an_old_json_is_still_read(stem: str) -> None:
+    assert formats.read((FOLDER / f"{stem}.json").read_bytes(), "json") == FIXED[stem]
+
+
+if __name__ == "__main__":
+    for stem, name in CASES:
+        (FOLDER / f"{stem}{formats.suffix(name)}").write_bytes(formats.write(FIXED[stem], name))

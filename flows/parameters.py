@@ -70,7 +70,7 @@ def _one_of(table: Table) -> tuple[Callable[[str], str], dict[str, list[str]]]:
 
 def _relative(path: str) -> str:
     try:
-        return checked(path.strip().strip("/") if path.strip() != "/" else path)
+        return checked(path.strip()).rstrip("/")
     except UsageError as error:
         raise ValueError(str(error)) from error
 

@@ -123,7 +123,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
         cells = [escaped(cell) for cell in row.cells()]
         if row.run:
             cells[0] = f"[{cells[0]}](/runs/flow-run/{row.run}?tab=Artifacts)"
-        cells.append(" ".join(f"`{file.replace('`', '')}`" for file in row.files) or "–")
+        cells.append("<br>".join(map(escaped, row.files)) or "–")
         lines.append(f"| {' | '.join(cells)} |")
     return f"{summary(rows)}\n\n" + "\n".join(lines)
 

@@ -21,6 +21,7 @@ from typing import Any
 from speechpipe.errors import DependencyError, UsageError
 
 from .environment import SERVED, set_up
+from .parameters import NewRecordings, how
 from .places import Places
 
 HOST = "127.0.0.1"
@@ -62,6 +63,7 @@ def serve(
             probe.bind((HOST, port))
         except OSError as error:
             raise UsageError(f"Port {port} is taken.", cure="Choose another with --port.") from error
+    how(model)  # said now, not when the first run fails
     address = f"http://{HOST}:{port}"
     set_up(data / "prefect", SERVED, PREFECT_API_URL=f"{address}/api", PREFECT_UI_URL=address)
     os.environ.setdefault("SPEECHPIPE_WORKSPACE", str(data / "work"))
@@ -123,7 +125,6 @@ def deployments(model: str = "auto", every: timedelta | None = None) -> list[Any
     from prefect.types.entrypoint import EntrypointType
 
     from .new import transcribe_new
-    from .parameters import NewRecordings, how
     from .recording import transcribe_recording
 
     chosen = how(model).model_dump()
@@ -154,11 +155,12 @@ def crash_silent_runs(within: timedelta = SILENCE) -> None:
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.events import ResourceSpecification
 
+    automations: Any = Automation  # typed for asynchronous code too
     name = "Runs without a sign of life have crashed"
     try:
-        Automation.read(name=name)
+        automations.read(name=name)
     except ValueError:
-        automation = Automation(
+        automation = automations(
             name=name,
             trigger=EventTrigger(
                 after={"prefect.flow-run.heartbeat"},
@@ -175,7 +177,7 @@ def crash_silent_runs(within: timedelta = SILENCE) -> None:
                 )
             ],
         )
-        automation.create()  # type: ignore[unused-coroutine]  # none: nothing here is asynchronous
+        automation.create()
 
 
 def _wait_healthy(url: str, child: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,0 +1,123 @@
+"""Where flows may read: nothing outside the folder of recordings, however it is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flows.environment import SERVED, SILENT, TEMPORARY, set_up
+from flows.places import OUTPUTS, RECORDINGS, Places, checked
+from speechpipe.errors import MediaNotFound, UsageError
+
+ESCAPES = [
+    "/etc/passwd",
+    "../secret.wav",
+    "1954/../../secret.wav",
+    "..",
+    "~/secret.wav",
+    "..\\secret.wav",
+    "radio\0.wav",
+    "radio\n.wav",
+]
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    recordings = tmp_path / "recordings"
+    for name in ("slate.wav", "1954/radio/reel-1.wav", "1954/radio-drama/act.wav"):
+        (recordings / name).parent.mkdir(parents=True, exist_ok=True)
+        (recordings / name).write_bytes(b"RIFF")
+    (tmp_path / "secret.wav").write_bytes(b"RIFF")
+    places = Places(recordings, tmp_path / "outputs")
+    monkeypatch.setenv(RECORDINGS, str(recordings))
+    monkeypatch.setenv(OUTPUTS, str(tmp_path / "outputs"))
+    return places
+
+
+@pytest.mark.parametrize("path", ESCAPES)
+def test_a_path_that_leads_out_is_rejected_before_any_disk_is_touched(path: str) -> None:
+    with pytest.raises(UsageError, match="below the recordings"):
+        checked(path)
+
+
+@pytest.mark.parametrize("path", ["", "reel.wav", "1954/radio", "a..b/c.wav", "Ærlig talt/bånd 3.wav", "..."])
+def test_a_plain_path_downwards_is_kept_as_it_is(path: str) -> None:
+    assert checked(path) == path
+
+
+@pytest.mark.parametrize("path", ESCAPES)
+def test_neither_folder_nor_recording_leads_out(places: Places, path: str) -> None:
+    with pytest.raises(UsageError):
+        list(places.items(path))
+    with pytest.raises(UsageError):
+        places.item(path)
+
+
+def test_a_link_out_of_the_folder_is_rejected(places: Places, tmp_path: Path) -> None:
+    (places.recordings / "way-out").symlink_to(tmp_path)
+    with pytest.raises(UsageError, match="leads out"):
+        places.item("way-out/secret.wav")
+    with pytest.raises(UsageError, match="leads out"):
+        list(places.items("way-out"))
+
+
+def test_every_recording_is_found_or_only_those_of_a_folder(places: Places) -> None:
+    assert [item.parts[0].location for item in places.items()] == [
+        "1954/radio/reel-1.wav",
+        "1954/radio-drama/act.wav",
+        "slate.wav",
+    ]
+    assert [item.parts[0].location for item in places.items("1954/radio")] == ["1954/radio/reel-1.wav"]
+
+
+def test_one_recording_is_found_by_its_path(places: Places) -> None:
+    assert places.item("1954/radio/reel-1.wav").parts[0].location == "1954/radio/reel-1.wav"
+
+
+def test_what_is_not_there_is_said_by_its_name(places: Places) -> None:
+    with pytest.raises(MediaNotFound, match="'reel-9.wav'"):
+        places.item("reel-9.wav")
+    with pytest.raises(UsageError, match="no folder '1955'"):
+        list(places.items("1955"))
+
+
+def test_places_travel_through_the_environment(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Places.from_environment() == places
+    Places(places.recordings / "1954", places.outputs).put_into_environment()
+    assert Places.from_environment().recordings.name == "1954"
+    monkeypatch.setenv(RECORDINGS, str(places.recordings / "gone"))
+    with pytest.raises(UsageError, match="There is no folder"):
+        Places.from_environment()
+    monkeypatch.delenv(OUTPUTS)
+    with pytest.raises(UsageError, match=f"{OUTPUTS} is not set"):
+        Places.from_environment()
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``os.environ`` as it was, whatever a test puts into it."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+
+@pytest.mark.usefixtures("bare_environment")
+@pytest.mark.parametrize("table", [TEMPORARY, SERVED])
+def test_no_telemetry_and_nothing_of_the_user_s_own_prefect(table: dict[str, str], tmp_path: Path) -> None:
+    os.environ["PREFECT_API_URL"] = "https://prefect.example/api"
+    os.environ["PREFECT_API_KEY"] = "a key"
+    set_up(tmp_path / "state", table)
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert os.environ["DO_NOT_TRACK"] == "1"
+    assert os.environ["PREFECT_HOME"] == str(tmp_path / "state")
+    assert "PREFECT_API_URL" not in os.environ
+    assert "PREFECT_API_KEY" not in os.environ
+    assert (tmp_path / "state").is_dir()
+
+
+@pytest.mark.usefixtures("bare_environment")
+def test_only_what_was_asked_for_is_left_of_prefects_switches(tmp_path: Path) -> None:
+    os.environ["PREFECT_PROFILE"] = "work"
+    set_up(tmp_path, SERVED, PREFECT_API_URL="http://127.0.0.1:1/api")
+    left = {name for name in os.environ if name.startswith("PREFECT_")}
+    assert left == {n for n in {*SILENT, *SERVED} if n.startswith("PREFECT_")} | {"PREFECT_API_URL", "PREFECT_HOME"}

@@ -52,12 +52,14 @@ def find(name_or_path: str, models_folder: Path | None = None) -> FoundModel:
     if entry := known.get(name_or_path):
         folder = embedded_folder() / entry.name
         return _found(entry.name, check(folder, family=entry.family, must_be_sealed=True), entry)
-    if folder_given := _folder(name_or_path, models_folder):
-        checked = check(folder_given)
+    try:
+        given = _folder(name_or_path, models_folder)
+    except (OSError, RuntimeError) as error:
+        raise UnknownModel(f"Cannot look into {name_or_path}: {error}.") from error
+    if given:
+        checked = check(given)
         entry = next((entry for entry in known.values() if _is_copy(checked, entry)), None)
-        return _found(entry.name if entry else folder_given.name, checked, entry)
-    if "/" in name_or_path and Path(name_or_path).expanduser().exists():
-        raise UnknownModel(f"{name_or_path} is a file, not a model's folder.")
+        return _found(entry.name if entry else given.name, checked, entry)
     raise unknown(name_or_path)
 
 
@@ -111,6 +113,8 @@ def _folder(name_or_path: str, models_folder: Path | None) -> Path | None:
     if models_folder is not None and ".." not in places[0].parts and not places[0].is_absolute():
         places.append(models_folder / name_or_path)
     for place in places:
+        if place.is_file() and "/" in name_or_path:
+            raise UnknownModel(f"{place} is a file, not a model's folder.")
         if place.is_dir():
             folder = place.resolve()
             # The CTranslate2 sub-folder stands for its model, whose seal and vocabulary lie above it.

@@ -56,6 +56,13 @@ def check(folder: Path, *, family: Family | None = None, must_be_sealed: bool = 
     Raises:
         BrokenModel: names the file that is missing or altered.
     """
+    try:
+        return _checked(folder, family, must_be_sealed)
+    except OSError as error:
+        raise BrokenModel(f"The model {folder} cannot be read: {error}.") from error
+
+
+def _checked(folder: Path, family: Family | None, must_be_sealed: bool) -> ModelFolder:
     seal = read_seal(folder)
     if seal is None and must_be_sealed:
         raise BrokenModel(f"The file {folder / SEAL} of the model is missing.")
@@ -81,8 +88,8 @@ def read_seal(folder: Path) -> dict[str, str] | None:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BrokenModel(f"The file {path} of the model cannot be read: {error}.") from error
+    except UnicodeDecodeError:
+        lines = ["not text"]
     matches = [re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line) for line in lines if line]
     if not all(matches):
         raise BrokenModel(f"The file {path} of the model is not a list of SHA-256 digests.")
@@ -120,11 +127,8 @@ def _family(model: Path) -> Family:
 
     Source: ctranslate2.specs.model_spec.Model._save.
     """
-    try:
-        with model.open("rb") as file:
-            head = file.read(64)
-    except OSError as error:
-        raise BrokenModel(f"The file {model} of the model cannot be read: {error.strerror}.") from error
+    with model.open("rb") as file:
+        head = file.read(64)
     length = struct.unpack_from("<H", head, 4)[0] if len(head) >= 6 else 0
     name = head[6 : 6 + length].rstrip(b"\0").decode("ascii", "replace")
     if name in _FAMILIES:
@@ -142,11 +146,8 @@ def _check_json(path: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    try:
-        state = path.stat()
-        return _digest_of_state(path, state.st_ino, state.st_size, state.st_mtime_ns)
-    except OSError as error:
-        raise BrokenModel(f"The file {path} of the model cannot be read: {error.strerror}.") from error
+    state = path.stat()
+    return _digest_of_state(path, state.st_ino, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,193 @@
+"""The registry's file: what stands in it, what it refuses, and that the models still to come fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from speechpipe import installed, registry
+from speechpipe.errors import SpeechpipeError, UnknownModel
+from speechpipe.registry.entries import ModelEntry, Registry
+
+GOOD: dict[str, Any] = {
+    "name": "some-model",
+    "family": "whisper",
+    "roles": ["asr"],
+    "languages": ["nb"],
+    "good_for": "Testing.",
+    "layout": {"ct2": "ct2"},
+}
+
+
+def entry(**changes: Any) -> ModelEntry:
+    return ModelEntry.model_validate({**GOOD, **changes})
+
+
+def test_two_models_travel_with_speechpipe_and_both_are_demonstrations() -> None:
+    models = {model.name: model for model in registry.list_models()}
+    assert list(models) == ["whisper-tiny-archive", "wav2vec2-tiny-archive"]
+    assert all(model.demonstration and model.embedded for model in models.values())
+    whisper, wav2vec2 = models.values()
+    assert (whisper.family, whisper.window_ms, whisper.mel_bins) == ("whisper", 6000, 80)
+    assert whisper.aligner == wav2vec2.name
+    assert wav2vec2.roles == ("asr", "aligner")
+    assert {model.licence for model in models.values()} == {"CC-BY-SA-4.0"}, "learned from FSDD, which is share-alike"
+
+
+def test_every_measurement_names_a_source_that_is_there() -> None:
+    sources = [m.source for model in registry.list_models() for m in model.measured]
+    assert sources
+    root = registry.embedded_folder().parent
+    assert all((root / source).is_file() for source in sources)
+
+
+def test_the_measured_rates_are_those_of_the_model_card() -> None:
+    for model in registry.list_models():
+        card = (registry.embedded_folder() / model.name / "README.md").read_text(encoding="utf-8")
+        for measured in model.measured:
+            assert measured.cer is not None
+            rates = {f"{100 * rate + nudge:.1f}" for rate in (measured.wer,) for nudge in (0, -1e-9, 1e-9, -0.05)}
+            assert any(f"| {rate} / {100 * measured.cer:.1f} |" in card for rate in rates), (model.name, measured)
+
+
+def test_size_counts_the_files_of_this_installation() -> None:
+    model = registry.entry_named("wav2vec2-tiny-archive")
+    folder = registry.embedded_folder() / model.name
+    assert model.size is not None
+    assert model.size >= (folder / "ct2" / "model.bin").stat().st_size
+
+
+def test_size_is_unknown_where_the_model_is_not_here() -> None:
+    assert entry(name="not-here").size is None
+    assert entry(hub={"repository": "a/b"}).size is None
+
+
+def test_embedded_models_stay_below_their_limit() -> None:
+    total = sum(model.size or 0 for model in registry.list_models())
+    assert 1_000_000 < total <= 56 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"languages": [False]}, "string"),  # YAML 1.1 reads an unquoted `no` as false.
+        ({"languages": ["norsk"]}, "language"),
+        ({"languages": ["NB"]}, "'nb'"),
+        ({"languages": []}, "at least 1"),
+        ({"roles": []}, "at least 1"),
+        ({"roles": ["asr", "aligner"]}, "cannot be an aligner"),
+        ({"roles": ["translator"]}, "asr"),
+        ({"family": "rnn"}, "whisper"),
+        ({"family": "wav2vec2-ctc", "mel_bins": 80}, "no mel bins"),
+        ({"name": "../etc"}, "pattern"),
+        ({"name": ""}, "pattern"),
+        ({"window_ms": 60_000}, "30000"),
+        ({"window_ms": 6000.5}, "integer"),
+        ({"good_for": "  "}, "at least 1"),
+        ({"licnce": "MIT"}, "not permitted"),
+        ({"measured": [{"set": "AN4", "wer": -0.1, "source": "card"}]}, "greater than"),
+        ({"measured": [{"set": "AN4", "wer": 0.1}]}, "required"),
+        ({"layout": {"ct3": "."}}, "not permitted"),
+    ],
+)
+def test_a_wrong_entry_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        entry(**changes)
+
+
+def test_an_entry_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        entry().name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("models", "complaint"),
+    [
+        ([GOOD, GOOD], "one name"),
+        ([{**GOOD, "aligner": "absent"}], "absent"),
+        ([{**GOOD, "aligner": "some-model"}], "role aligner"),
+    ],
+)
+def test_an_inconsistent_registry_is_refused(models: list[dict[str, Any]], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        Registry.model_validate({"schema_version": 1, "models": models})
+
+
+#: As the research on national models has them: what a later registry must be able to say.
+NATIONAL = """
+- name: NbAiLab/nb-whisper-large
+  family: whisper
+  roles: [asr]
+  languages: [nb, nn]
+  good_for: Norwegian speech of every kind.
+  publisher: National Library of Norway
+  licence: Apache-2.0
+  base: openai/whisper-large
+  parameters: 1550000000
+  hub: {repository: NbAiLab/nb-whisper-large, revision: 78cb1b6}
+  layout: {ct2: ., huggingface: .}
+  style: {cased: true, punctuated: true}
+  aligner: NbAiLab/nb-wav2vec2-1b-bokmaal
+  measured:
+    - {set: FLEURS nb_no, wer: 0.066, source: arXiv 2402.01917}
+- name: NbAiLab/nb-wav2vec2-1b-bokmaal
+  family: wav2vec2-ctc
+  roles: [aligner, asr]
+  languages: [nb]
+  good_for: Aligning Norwegian bokmål.
+  licence: Apache-2.0
+  hub: {repository: NbAiLab/nb-wav2vec2-1b-bokmaal}
+  layout: {huggingface: .}
+- name: TalTechNLP/whisper-large-v3-turbo-et-verbatim
+  family: whisper
+  roles: [asr]
+  languages: [et]
+  good_for: Estonian, word for word.
+  licence: MIT
+  hub: {repository: TalTechNLP/whisper-large-v3-turbo-et-verbatim}
+  layout: {ct2: ct2}
+  mel_bins: 128
+  style: {wording: verbatim}
+"""
+
+
+def test_national_models_fit_the_schema() -> None:
+    models = Registry.model_validate({"schema_version": 1, "models": yaml.safe_load(NATIONAL)}).models
+    assert [model.embedded for model in models] == [False, False, False]
+    assert [model.layout.ct2 for model in models] == [".", None, "ct2"]
+    assert [model.style.cased for model in models] == [True, None, None]
+
+
+def test_an_unknown_name_brings_up_the_near_ones() -> None:
+    with pytest.raises(UnknownModel, match=r"'wisper-tiny-archive'.*Did you mean whisper-tiny-archive") as caught:
+        registry.entry_named("wisper-tiny-archive")
+    assert caught.value.exit_code == 2
+    with pytest.raises(UnknownModel, match="Known models: whisper-tiny-archive, wav2vec2-tiny-archive"):
+        registry.entry_named("zzz")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"\xff\xfe",
+        b"models: [",
+        b"schema_version: 2\nmodels: []",
+        b"schema_version: 1",
+        b"- 1",
+        b"!!python/name:os",
+    ],
+)
+def test_a_broken_registry_is_one_plain_line(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if content is not None:
+        (tmp_path / "registry.yaml").write_bytes(content)
+    monkeypatch.setattr(installed, "models_folder", lambda: tmp_path)
+    with pytest.raises(SpeechpipeError, match=r"registry\.yaml.*Install speechpipe again") as caught:
+        registry.list_models()
+    assert "\n" not in str(caught.value)

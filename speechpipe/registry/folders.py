@@ -21,17 +21,19 @@ SEAL = "SHA256SUMS"
 #: The specification that heads CTranslate2's model.bin.
 _FAMILIES: dict[str, Family] = {"WhisperSpec": "whisper", "Wav2Vec2Spec": "wav2vec2-ctc"}
 
-#: Files needed beside model.bin, any one of each row. The ids of wav2vec2's letters come from its Hugging Face
-#: vocab.json, since the converter's vocabulary follows another order.
+#: Files needed, any one of each row.
+_VOCABULARY = ("vocabulary.json", "vocabulary.txt")
 _NEEDED: dict[Family, tuple[tuple[str, ...], ...]] = {
-    "whisper": (("config.json",), ("tokenizer.json",), ("vocabulary.json", "vocabulary.txt")),
-    "wav2vec2-ctc": (("vocab.json",),),
+    "whisper": (("config.json",), ("tokenizer.json",), _VOCABULARY),
+    "wav2vec2-ctc": (_VOCABULARY, ("vocab.json",)),
 }
 #: Files that loaders read where they are there.
 _OPTIONAL: dict[Family, tuple[str, ...]] = {
     "whisper": ("preprocessor_config.json",),
-    "wav2vec2-ctc": ("config.json", "vocabulary.json", "preprocessor_config.json"),
+    "wav2vec2-ctc": ("config.json", "preprocessor_config.json"),
 }
+#: Files of wav2vec2's Hugging Face form, above ct2. The ids of its letters are there: the converter's follow another order.
+_OF_HUGGING_FACE = ("vocab.json", "preprocessor_config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +112,19 @@ def _weights_folder(folder: Path) -> Path:
 
 
 def _files(folder: Path, weights: Path, family: Family) -> Iterator[Path]:
-    # Whisper's loader reads beside model.bin only; wav2vec2's vocabulary stands in the Hugging Face form above it.
-    places = (weights,) if family == "whisper" else (folder, weights)
+    def places(name: str) -> list[Path]:
+        above = family == "wav2vec2-ctc" and name in _OF_HUGGING_FACE
+        return [place / name for place in ((folder, weights) if above else (weights,)) if (place / name).is_file()]
+
     yield weights / "model.bin"
     for names in _NEEDED[family]:
-        found = [place / name for place in places for name in names if (place / name).is_file()]
+        found = [path for name in names for path in places(name)]
         if not found:
-            raise BrokenModel(f"The file {places[0] / names[0]} of the model is missing.")
+            home = folder if names[0] in _OF_HUGGING_FACE else weights
+            raise BrokenModel(f"The file {home / names[0]} of the model is missing.")
         yield found[0]
     for name in _OPTIONAL[family]:
-        yield from (place / name for place in dict.fromkeys(places) if (place / name).is_file())
+        yield from places(name)[:1]
 
 
 def _family(model: Path) -> Family:

@@ -18,7 +18,7 @@ WHISPER = "whisper-tiny-archive"
 WAV2VEC2 = "wav2vec2-tiny-archive"
 READ = {
     WHISPER: ["ct2/model.bin", "ct2/config.json", "ct2/tokenizer.json", "ct2/vocabulary.json"],
-    WAV2VEC2: ["ct2/model.bin", "vocab.json"],
+    WAV2VEC2: ["ct2/model.bin", "ct2/vocabulary.json", "vocab.json"],
 }
 
 

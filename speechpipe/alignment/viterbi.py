@@ -25,7 +25,7 @@ class Spans:
 
 
 def force(words: Sequence[tuple[int, ...]], emissions: Emissions) -> Spans | None:
-    """Lay words, each the ids of its letters, over the emissions; None where there are none, or too many for the frames.
+    """Lay words, each the ids of its letters, over the emissions; None: no words, or too many for the frames.
 
     States are letters with an optional blank between them (needed between equal ones), and a gap between words and at
     both ends, which is blank or word delimiter, whichever is likelier; between words it takes at least one frame. A

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from speechpipe import formats, installed
-from speechpipe.errors import MediaNotFound, SpeechpipeError
+from speechpipe.errors import AlreadyInWork, Interrupted, MediaNotFound, SpeechpipeError
 from speechpipe.files import sha256_file
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.models import Transcriber
@@ -178,6 +178,8 @@ class Run:
 
     def _record(self, error: SpeechpipeError) -> None:
         """Keep why it failed. Where even that cannot be written, the error itself is what the caller sees."""
+        if isinstance(error, AlreadyInWork | Interrupted):
+            return  # says nothing of the recording
         receipt = Receipt(
             identifier=self.item.identifier,
             status="failed",

@@ -1,0 +1,146 @@
+"""What is heard where nobody speaks: silence, a tone, music or noise, by plain measures of the spectrum.
+
+A stretch is looked at second by second (16,384 samples, 1.024 s). Its level tells silence. For the rest, the mean power
+spectrum of seven overlapping Hann frames (4,096 samples, 3.9 Hz apart) is asked how much of its power stands in narrow
+peaks, ten times above the median of the 400 Hz around them. Noise of any colour has next to no such power; a tone
+has nearly all of it in one peak, or, as mains hum, in multiples of 50 or 60 Hz; music has much of it in several.
+Drums alone, applause, or a choir in a large hall count as noise: these measures cannot tell more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechpipe.audio import RATE, Pcm
+from speechpipe.chunking.activity import FRAME_SAMPLES
+from speechpipe.chunking.windows import Window
+from speechpipe.transcript import Event, EventKind
+
+MIN_EVENT_MS = 1_000
+SILENCE_DBFS = -60.0
+
+_BLOCK = 16_384
+_FRAME = 4_096
+_HOP = 2_048
+_HERTZ = RATE / _FRAME
+_AROUND = 51  # bins of the running median, 200 Hz to each side
+_PROMINENCE = 10.0
+_TONAL = 0.5  # share of power in peaks, from which on it is music or a tone
+_ONE_PEAK = 0.8  # share of power in one peak or in mains harmonics, from which on it is a tone
+_SAME_TONE = 0.03  # a tone keeps its frequency
+_MURMUR = 0.25  # mean speech probability from which on tonal sound may be a voice
+
+
+def find_events(
+    pcm: Pcm, probabilities: NDArray[np.float32], windows: Sequence[Window], channel: int | None
+) -> list[Event]:
+    """Events of a second or more in all that ``windows`` leave out, in order, touching but not overlapping.
+
+    Args:
+        probabilities: (frames,) of ``pcm``. Where a voice may murmur, tonal sound is called noise, not music.
+    """
+    edges = [0, *(edge for window in windows for edge in (window.start_ms, window.end_ms)), pcm.duration_ms]
+    events: list[Event] = []
+    for start, end in list(pairwise(edges))[::2]:
+        if end - start >= MIN_EVENT_MS:
+            events.extend(_events(pcm, probabilities, start, end, channel))
+    return events
+
+
+def _events(pcm: Pcm, probabilities: NDArray[np.float32], start: int, end: int, channel: int | None) -> Iterator[Event]:
+    """Blocks of a kind joined; what is shorter than an event goes to its neighbour."""
+    blocks = list(_blocks(start * RATE // 1000, end * RATE // 1000))
+    heard = [_classify(pcm.at(a, b - a), _mean(probabilities, a, b)) for a, b in blocks]
+    kinds = _smoothed(_steady(heard))
+    at = 0
+    for kind, group in groupby(kinds):
+        first, at = at, at + len(list(group))
+        begin = start if first == 0 else round(blocks[first][0] * 1000 / RATE)
+        finish = end if at == len(blocks) else round(blocks[at][0] * 1000 / RATE)
+        yield Event(begin, finish, kind, channel)
+
+
+def _blocks(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """``start``..``end`` in blocks of samples; the last one takes in a remainder of less than a block."""
+    count = max(1, (end - start) // _BLOCK)
+    for i in range(count):
+        first = start + i * _BLOCK
+        yield first, end if i == count - 1 else first + _BLOCK
+
+
+def _classify(sound: NDArray[np.float32], speech: float) -> tuple[EventKind, float]:
+    """Kind of one block, and for a tone its frequency in Hz (else 0)."""
+    sound = sound - sound.mean() if len(sound) else np.zeros(1, np.float32)
+    if level(sound) < SILENCE_DBFS:
+        return "silence", 0.0
+    power = _spectrum(sound)
+    peaks = power > _PROMINENCE * _running_median(power)
+    peaks = peaks | np.roll(peaks, 1) | np.roll(peaks, -1)
+    total = power.sum()
+    strongest = int(power.argmax())
+    tone = strongest * _HERTZ
+    if power[max(0, strongest - 3) : strongest + 4].sum() >= _ONE_PEAK * total or _mains(power) >= _ONE_PEAK:
+        return "tone", tone
+    if power[peaks].sum() >= _TONAL * total and speech < _MURMUR:
+        return "music", 0.0
+    return "noise", 0.0
+
+
+def level(sound: NDArray[np.float32]) -> float:
+    """Root mean square in dBFS, where a full-scale square wave is 0; -inf for digital silence."""
+    power = float(np.mean(np.square(sound, dtype=np.float64)))
+    return 10 * float(np.log10(power)) if power > 0 else -np.inf
+
+
+def _spectrum(sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean power spectrum of the block's overlapping Hann frames, from 0 to 8 kHz."""
+    padded = np.pad(sound, (0, max(0, _FRAME - len(sound))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
+    spectra: NDArray[np.float64] = np.square(np.abs(np.fft.rfft(frames * np.hanning(_FRAME), axis=1))).mean(axis=0)
+    return spectra
+
+
+def _running_median(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    padded = np.pad(power, _AROUND, mode="reflect")
+    around: NDArray[np.float64] = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1), axis=1)
+    return around
+
+
+def _mains(power: NDArray[np.float64]) -> float:
+    """The share of power within 8 Hz of multiples of 50 Hz, or of 60 Hz, up to the tenth."""
+    hertz = np.arange(len(power)) * _HERTZ
+    shares = []
+    for mains in (50.0, 60.0):
+        order = np.rint(hertz / mains)
+        near = (np.abs(hertz - order * mains) <= 8) & (order >= 1) & (order <= 10)
+        shares.append(float(power[near].sum() / power.sum()))
+    return max(shares)
+
+
+def _mean(probabilities: NDArray[np.float32], start: int, end: int) -> float:
+    inside = probabilities[start // FRAME_SAMPLES : -(-end // FRAME_SAMPLES)]
+    return float(inside.mean()) if len(inside) else 0.0
+
+
+def _steady(heard: list[tuple[EventKind, float]]) -> list[EventKind]:
+    """A tone that does not keep its frequency from block to block is a melody: music."""
+    kinds: list[EventKind] = []
+    for i, (kind, tone) in enumerate(heard):
+        beside = [heard[j] for j in (i - 1, i + 1) if 0 <= j < len(heard)]
+        moved = any(k == "tone" and abs(t - tone) > _SAME_TONE * max(t, tone) + _HERTZ for k, t in beside)
+        kept = any(k == "tone" and abs(t - tone) <= _SAME_TONE * max(t, tone) + _HERTZ for k, t in beside)
+        kinds.append("music" if kind == "tone" and moved and not kept else kind)
+    return kinds
+
+
+def _smoothed(kinds: list[EventKind]) -> list[EventKind]:
+    """A single block between two of one other kind is of that kind; silence stays."""
+    smooth = list(kinds)
+    for i in range(1, len(kinds) - 1):
+        if smooth[i - 1] == kinds[i + 1] and "silence" not in (smooth[i - 1], kinds[i]):
+            smooth[i] = kinds[i + 1]
+    return smooth

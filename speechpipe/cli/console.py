@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from speechpipe.errors import Interrupted, SpeechpipeError, one_line
 
 #: The pipeline's stages as people call them.
-STAGES = {"chunk": "finding speech", "transcribe": "transcribing", "align": "timing words", "deposit": "writing"}
+STAGES = {"chunk": "finding speech", "transcribe": "transcribing", "align": "timing words"}
 PIPE_CLOSED = 141  # 128 + SIGPIPE, as a shell shows it
 
 

@@ -113,7 +113,7 @@ def one(transcriber: Transcriber, path: Path, how: How) -> Result:
         return failed(path, known(error), how)
     finally:
         progress.close()
-    already = before is not None and before.finished == receipt.finished
+    already = not how.again and before == receipt
     if how.as_json:
         say_json(success(path, receipt, files, already, transcriber.warning))
     elif not how.quiet:

@@ -19,7 +19,7 @@ TROUBLE = [
     "]]>",
     "NOTE",
     "WEBVTT",
-    *"\x00\x08\x0b\x0c\x1b\x1f\x7f\x85\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800\udc80",
+    *"\x00\x08\x0b\x0c\x1b\x1f\x7f\x85\x9f\u2028\u2029\ufeff\ufffe\uffff\udc80\udfff",
     *"\u0301\u0338\u0327e\u00e9\u212b",
     *"\u0645\u0631\u05e9\u202e\u200f\u200d\u00a0\u202f",
     *"😀👩🏽🇳🇴",
@@ -159,7 +159,9 @@ INTERVIEW = Transcript(
         spoken(0, "Velkommen til «Lyd & bilde», Máret. Hvor er du født?", 2_500, channel=0, language="nb"),
         spoken(1, "Giitu! Mun lean eret Kárášjogas,", 6_000, channel=1, language="se"),
         spoken(2, "muhto orron maŋŋá Ruoŧas: ođđajagimánus lei < ~-40 gráda.", 8_300, channel=1, language="se"),
-        spoken(3, "Og så, i hvilket år flyttet du hit til <Oslo>, sa du at det var i", 12_000, channel=0, language="nb"),
+        spoken(
+            3, "Og så, i hvilket år flyttet du hit til <Oslo>, sa du at det var i", 12_000, channel=0, language="nb"
+        ),
         spoken(4, "1985", 17_500, channel=1, language="nb"),
         Segment(5, 20_000, 26_000, "Dette hørte maskinen uten å vite når -->", language="nb", channel=0),
         spoken(6, "Ja.", 29_000, channel=0, language="nb"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from speechpipe.formats.breaks import is_number
 from speechpipe.formats.captions import Cue, cues
 from speechpipe.formats.provenance import provenance
@@ -12,7 +14,7 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def write(transcript: Transcript, captions: Captions) -> bytes:
-    note = "\n".join(line.replace("-->", "->") for line in provenance(transcript))
+    note = "\n".join(re.sub("--+>", "->", line) for line in provenance(transcript))
     blocks = ["WEBVTT", f"NOTE\n{note}", *map(_block, cues(transcript, captions))]
     return ("\n\n".join(blocks) + "\n").encode()
 

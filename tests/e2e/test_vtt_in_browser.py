@@ -1,0 +1,110 @@
+"""Our WebVTT beside a video in a real browser, over HTTP, as an archive's page shows it."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import sync_playwright
+
+from speechpipe import formats
+from speechpipe.formats.captions import Cue, cues
+from speechpipe.settings import Captions
+from tests.transcripts import INTERVIEW
+
+pytestmark = pytest.mark.extra
+PAGE = """<!doctype html><meta charset="utf-8"><title>Reel</title>
+<video id="video" width="640" height="360" controls muted>
+<track default kind="captions" srclang="nb" src="reel.vtt"></video>"""
+# As a blob, since Python's server answers no range requests, without which a browser does not seek.
+LOAD = """async () => {
+  const video = document.getElementById("video"), answer = await fetch("reel.webm");
+  video.src = URL.createObjectURL(await answer.blob());
+  await new Promise(done => video.addEventListener("loadeddata", done, {once: true}));
+}"""
+READ = """async () => {
+  const video = document.getElementById("video"), element = document.querySelector("track");
+  element.track.mode = "showing";
+  for (let i = 0; element.readyState < 2 && i < 100; i++) await new Promise(done => setTimeout(done, 50));
+  const text = fragment => fragment.textContent;
+  return [element.readyState, [...element.track.cues].map(cue =>
+    [cue.id, cue.startTime, cue.endTime, text(cue.getCueAsHTML()),
+     (cue.getCueAsHTML().querySelector("span") || {}).title || null])];
+}"""
+ACTIVE = """async time => {
+  const video = document.getElementById("video"), track = video.textTracks[0];
+  video.currentTime = time;
+  await new Promise(done => video.addEventListener("seeked", done, {once: true}));
+  await new Promise(done => setTimeout(done, 300));
+  return [...track.activeCues].map(cue => cue.id);
+}"""
+
+
+def tiny_video(path: Path, seconds: int) -> None:
+    """A dark picture, a frame a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((90, 160, 3), 30, np.uint8), format="rgb24")
+        for second in range(seconds):
+            frame.pts = second
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".vtt": "text/vtt"}  # noqa: RUF012
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "index.html").write_text(PAGE)
+    (folder / "reel.vtt").write_bytes(formats.write(INTERVIEW, "vtt"))
+    tiny_video(folder / "reel.webm", 40)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        opened = browser.new_page()
+        opened.goto(f"http://127.0.0.1:{server.server_port}/")
+        opened.evaluate(LOAD)
+        yield opened
+        browser.close()
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def made() -> list[Cue]:
+    return cues(INTERVIEW, Captions.model_validate({}))
+
+
+def test_the_browser_reads_every_cue(page: Any, made: list[Cue]) -> None:
+    state, read = page.evaluate(READ)
+    assert state == 2, "the track was not loaded"
+    assert [cue[:4] for cue in read] == [
+        [str(cue.number), cue.start_ms / 1000, cue.end_ms / 1000, "\n".join(cue.line_texts)] for cue in made
+    ]
+    assert [cue[4] for cue in read] == [cue.lane.name if cue.lane else None for cue in made]
+
+
+def test_the_cue_of_the_moment_is_shown(page: Any, made: list[Cue]) -> None:
+    page.evaluate(READ)
+    for second in (1, 4, 9, 22, 35):
+        expected = [str(cue.number) for cue in made if cue.start_ms <= second * 1000 < cue.end_ms]
+        assert page.evaluate(ACTIVE, second) == expected
+    if folder := os.environ.get("SPEECHPIPE_SCREENSHOTS"):
+        page.evaluate(ACTIVE, 4)
+        page.screenshot(path=str(Path(folder) / "captions.png"))

@@ -32,7 +32,7 @@ _OPTIONAL: dict[Family, tuple[str, ...]] = {
     "whisper": ("preprocessor_config.json",),
     "wav2vec2-ctc": ("config.json", "preprocessor_config.json"),
 }
-#: Files of wav2vec2's Hugging Face form, above ct2. The ids of its letters are there: the converter's follow another order.
+#: Files of the Hugging Face form, above ct2; the converter's own vocabulary has the letters in another order.
 _OF_HUGGING_FACE = ("vocab.json", "preprocessor_config.json")
 
 

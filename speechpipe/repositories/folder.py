@@ -139,7 +139,7 @@ def _item(path: PurePosixPath) -> Item:
 def _checked(location: str) -> PurePosixPath:
     """``location`` as a path that stays below what it is joined to."""
     path = PurePosixPath(location)
-    if not location or "\0" in location or path.is_absolute() or ".." in path.parts or path.as_posix() != location:
+    if not path.parts or "\0" in location or path.is_absolute() or ".." in path.parts or path.as_posix() != location:
         raise RepositoryError(
             f"{location!r} is not a path within the repository.", cure="Give a relative path without '..'."
         )

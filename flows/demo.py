@@ -15,7 +15,7 @@ from speechpipe.errors import SpeechpipeError
 
 from .environment import TEMPORARY, set_up
 from .places import Places
-from .rows import Row, as_text, summary
+from .rows import Row, as_text, explanations, summary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,8 +57,9 @@ def run(source: Path, output: Path, model: str, aligner: str = "auto") -> list[R
 def closing(rows: Sequence[Row], width: int) -> str:
     """The table, and where the captions and the full texts are."""
     files = [file for row in rows for file in row.files if file.endswith((".vtt", ".alto.xml"))]
-    paths = "\n".join(f"  {_shown(file)}" for file in files)
-    return f"\n{as_text(rows, width)}\n\n{summary(rows)}" + (f"\n\nFiles:\n{paths}" if files else "")
+    parts = [as_text(rows, width), "\n".join([summary(rows), *(f"  {told}" for told in explanations(rows))])]
+    parts += ["\n".join(["Files:", *(f"  {_shown(file)}" for file in files)])] if files else []
+    return "\n" + "\n\n".join(parts)
 
 
 def _shown(file: str) -> str:
@@ -73,6 +74,7 @@ def _tell(sentence: str) -> None:
     handler.setFormatter(logging.Formatter("  %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    log.propagate = False
     print(sentence, file=sys.stderr, flush=True)
 
 

@@ -45,7 +45,7 @@ def transcribe_new(what: NewRecordings = NewRecordings(), how: How = How()) -> A
     except SpeechpipeError as error:
         log.error("%s", error)
         return Failed(message=str(error), data=error)
-    rows = [row_of(item, places, what, how) for item in items]
+    rows = [row_of(item, places, what, how).within(str(places.recordings)) for item in items]
     create_markdown_artifact(as_markdown(rows), key=slug("recordings", what.folder or "all"), description=summary(rows))
     log.info("%s", summary(rows))
     return Completed(message=summary(rows), data=rows)

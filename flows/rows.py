@@ -52,6 +52,18 @@ class Row:
         message = error.message if isinstance(error, SpeechpipeError) else f"fault of speechpipe: {error!r}"
         return cls(recording, FAILED, message=message, run=run)
 
+    def within(self, folder: str) -> Row:
+        """The same, with paths in the message shortened to what lies below ``folder``."""
+        return replace(self, message=self.message and self.message.replace(folder.rstrip("/") + "/", ""))
+
+    @property
+    def reason(self) -> str | None:
+        """The message without the recording's name at its beginning, for places where that is said already."""
+        told = self.message
+        for beginning in (f"{self.recording} is ", f"{self.recording} ", f"{self.recording}: "):
+            told = told and told.removeprefix(beginning)
+        return told
+
     @property
     def failed(self) -> bool:
         return self.outcome == FAILED
@@ -70,7 +82,7 @@ class Row:
             "–" if self.words is None else str(self.words),
             "–" if self.confidence is None else f"{self.confidence:.2f}",
             "–" if self.wall_ms is None else f"{self.wall_ms / 1000:.1f} s",
-            self.first_words or self.message or "",
+            self.first_words or self.reason or "",
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,6 +125,11 @@ def as_text(rows: Sequence[Row], width: int) -> str:
         ).rstrip()
         for line in (HEADINGS, rule, *lines[1:])
     )
+
+
+def explanations(rows: Sequence[Row]) -> list[str]:
+    """Why each failed, in full: a table cuts it."""
+    return [f"{row.recording}: {row.reason}" for row in rows if row.message]
 
 
 def as_markdown(rows: Sequence[Row]) -> str:

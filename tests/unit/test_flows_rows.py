@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.rows import HEADINGS, Row, as_markdown, as_text, columns, escaped, fitted, summary
+from flows.rows import HEADINGS, Row, as_markdown, as_text, columns, escaped, explanations, fitted, summary
 from speechpipe.errors import UnreadableMedia
 from speechpipe.repositories.contract import Receipt
 
@@ -31,8 +31,17 @@ def test_what_is_not_known_is_a_dash_and_never_a_number() -> None:
 
 def test_a_row_of_an_error_holds_its_sentence_but_not_its_cure() -> None:
     row = Row.of_error("notes.wav", UnreadableMedia("Not audio: notes.wav."))
-    assert row.failed and row.message == "Not audio: notes.wav."
+    assert row.failed and row.message == row.reason == "Not audio: notes.wav."
     assert "fault of speechpipe: KeyError('x')" in str(Row.of_error("a.wav", KeyError("x")).message)
+
+
+def test_a_reason_does_not_say_the_name_again_nor_where_the_folder_lies() -> None:
+    row = Row.of_error("a/notes.wav", UnreadableMedia("/archive/tapes/a/notes.wav is damaged.")).within(
+        "/archive/tapes"
+    )
+    assert row.message == "a/notes.wav is damaged."
+    assert row.cells()[-1] == "damaged."
+    assert explanations([row, Row.of(DONE)]) == ["a/notes.wav: damaged."]
 
 
 def test_done_before_keeps_what_was_found_and_claims_no_time() -> None:
@@ -83,7 +92,9 @@ def test_markdown_leads_to_the_run_and_names_the_files() -> None:
     assert text.startswith("1 recording: 1 transcribed.")
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "[a](javascript:b)", "a | b", "`c`", "line\nline", "![x](y)"])
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "[a](javascript:b)", "a | b", "`c`", "line\nline", "![x](y)"]
+)
 def test_nothing_in_a_recording_becomes_markup(text: str) -> None:
     shown = escaped(text)
     assert "<" not in shown and "\n" not in shown

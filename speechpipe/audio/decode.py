@@ -144,6 +144,8 @@ class _Source:
             self._zero = stamp - self._due / RATE
             return 0
         self._silence += gap
+        if not first and self._container.format.name == "flac":  # its samples are numbered: only damage leaves a gap
+            self._damage(ValueError("samples are missing"))
         return gap
 
     def _start(self, frame: Any, key: tuple[object, ...]) -> None:

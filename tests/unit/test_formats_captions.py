@@ -1,0 +1,299 @@
+"""How words become cues and lines: the guidelines' examples, and what gives way when they cannot all hold."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from speechpipe.formats import breaks
+from speechpipe.formats.captions import Cue, cues, music
+from speechpipe.formats.text import clean, tokens, visible_length
+from speechpipe.formats.turns import Lane, lanes, turns
+from speechpipe.settings import Captions
+from speechpipe.transcript import Event, Media, Segment, Transcript, Word
+from tests.transcripts import INTERVIEW, spoken
+
+
+def limits(**changes: Any) -> Captions:
+    return Captions.model_validate(changes)
+
+
+def made(*segments: Segment, duration_ms: int | None = 600_000, **changes: Any) -> list[Cue]:
+    return cues(Transcript(Media("a.wav", duration_ms=duration_ms), "speech", segments), limits(**changes))
+
+
+def broken(text: str, **changes: Any) -> list[str]:
+    """The lines of ``text`` as one cue."""
+    rows = breaks.cut_lines([Word(word) for word in text.split()], limits(**changes))
+    return [" ".join(word.text for word in row) for row in rows]
+
+
+# ---- lines ----
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("Kort.", ["Kort."]),
+        (
+            "Velkommen til Lyd og bilde, Máret. Hvor er du født?",
+            ["Velkommen til Lyd og bilde, Máret.", "Hvor er du født?"],
+        ),
+        (
+            "muhto orron maŋŋá Ruoŧas: ođđajagimánus lei -40 gráda.",
+            ["muhto orron maŋŋá Ruoŧas:", "ođđajagimánus lei -40 gráda."],
+        ),
+        (
+            "she took the long way home because the bridge was closed",
+            ["she took the long way home", "because the bridge was closed"],
+        ),
+        (
+            "they walked all of the way to Kari Nordmann in the end",
+            ["they walked all of the way", "to Kari Nordmann in the end"],
+        ),
+        ("the heavy parcel weighed around 12 kilograms at the scale", None),
+    ],
+)
+def test_lines_break_where_they_read_best(text: str, lines: list[str] | None) -> None:
+    found = broken(text)
+    assert " ".join(found) == text
+    assert all(len(line) <= 42 for line in found)
+    assert lines is None or found == lines
+    assert not any(line.endswith(" 12") for line in found)
+
+
+def test_a_number_shares_its_line() -> None:
+    found = broken("aaaaaaaaaaaaaaaa bbbbbbbbbbbbbbb ccccccc. 1985", max_line_chars=42)
+    assert len(found) == 2
+    assert not any(line.isdigit() for line in found)
+
+
+def test_a_word_longer_than_a_line_stands_alone() -> None:
+    assert broken(f"a {'x' * 60} b") == ["a", "x" * 60, "b"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cost"),
+    [
+        ("end.", "New", 0.0),
+        ("slutt?»", "Ny", 0.0),
+        ("1985.", "Then", 0.0),
+        ("well,", "no", 0.7),
+        ("dag", "og", 1.5),
+        ("dag", "Og", 1.5),
+        ("the", "house", 3.0),
+        ("12", "km", 8.0),
+        ("-40", "grader", 8.0),
+        ("Kari", "Nordmann", 8.0),
+        ("HEI", "DU", 3.0),
+    ],
+)
+def test_what_a_break_costs(before: str, after: str, cost: float) -> None:
+    assert breaks.badness(before, after) == cost
+
+
+def test_the_cheapest_cuts_are_found() -> None:
+    squares = breaks.cheapest_cuts(9, lambda a, b: float((b - a - 3) ** 2))
+    assert squares == [0, 3, 6, 9]
+    assert breaks.cheapest_cuts(0, lambda a, b: 1.0) == [0]
+    assert breaks.cheapest_cuts(4, lambda a, b: 0.0 if b - a == 1 else float("inf")) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("text", ["7", "-40", "3,14", "12:30", "1 000", "1985."])
+def test_is_a_number(text: str) -> None:
+    assert breaks.is_number(text)
+
+
+@pytest.mark.parametrize("text", ["", "-", "...", "7a", "A1", "x"])
+def test_is_no_number(text: str) -> None:
+    assert not breaks.is_number(text)
+
+
+# ---- cues ----
+
+
+def test_a_long_stretch_is_cut_after_its_sentences() -> None:
+    text = "Dette er den første setningen i opptaket. Her kommer den andre, som er lengre enn den. Og en tredje."
+    found = made(spoken(0, text, 1_000, pace_ms=400))
+    assert [cue.line_texts for cue in found] == [
+        ("Dette er den første setningen i opptaket.",),
+        ("Her kommer den andre,", "som er lengre enn den. Og en tredje."),
+    ]
+    assert all(not cue.beyond for cue in found)
+
+
+def test_a_pause_ends_a_cue() -> None:
+    words = (Word("Ja", 0, 400), Word("da", 500, 900), Word("er", 5_000, 5_300), Word("vi", 5_400, 5_900))
+    found = made(Segment(0, 0, 6_000, "Ja da er vi", words))
+    assert [(cue.text, cue.start_ms) for cue in found] == [("Ja da", 0), ("er vi", 5_000)]
+
+
+def test_a_short_cue_stays_for_its_least_time_but_not_into_the_next() -> None:
+    alone, = made(spoken(0, "Ja.", 1_000))  # fmt: skip
+    assert (alone.start_ms, alone.end_ms, alone.beyond) == (1_000, 1_833, ())
+    first, second = made(spoken(0, "Ja.", 1_000), spoken(1, "Nei.", 1_500))
+    assert (first.end_ms, second.start_ms) == (1_420, 1_500)
+    assert "short" in first.beyond
+    assert "gap" not in first.beyond
+
+
+def test_reading_time_lengthens_a_cue() -> None:
+    (cue,) = made(spoken(0, "seksten bokstaver og litt til", 0, pace_ms=100))
+    assert cue.end_ms == 1_706  # 29 characters at 17 a second
+    assert cue.beyond == ()
+
+
+def test_the_gap_gives_way_before_a_cue_vanishes() -> None:
+    first, second = made(spoken(0, "Ja.", 1_000), spoken(1, "Nei.", 1_010))
+    assert (first.start_ms, first.end_ms, second.start_ms) == (1_000, 1_005, 1_010)
+    assert {"gap", "short", "speed"} <= set(first.beyond)
+
+
+def test_cues_at_one_moment_are_told_apart() -> None:
+    found = made(*(Segment(i, 5_000, 5_000, f"ord{i}") for i in range(3)), duration_ms=5_000)
+    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(4_997, 4_998), (4_998, 4_999), (4_999, 5_000)]
+    assert [cue.text for cue in found] == ["ord0", "ord1", "ord2"]
+
+
+def test_no_cue_outlasts_the_recording() -> None:
+    (cue,) = made(spoken(0, "Slutt.", 9_700), duration_ms=10_000)
+    assert cue.end_ms == 10_000
+    (unbounded,) = made(spoken(0, "Slutt.", 9_700), duration_ms=None)
+    assert unbounded.end_ms == 10_533
+
+
+def test_a_word_that_swallows_a_silence_does_not_hold_its_cue() -> None:
+    (cue,) = made(Segment(0, 0, 60_000, "Hei", (Word("Hei", 0, 60_000),)))
+    assert cue.end_ms == 7_000
+
+
+def test_a_segment_without_words_keeps_its_span() -> None:
+    (cue,) = made(Segment(0, 20_000, 36_000, "Ingen vet når dette ble sagt."))
+    assert (cue.start_ms, cue.end_ms, cue.beyond) == (20_000, 36_000, ("long",))
+    assert all(word.start_ms is None for word in cue.words)
+
+
+def test_a_segment_without_words_too_long_for_one_cue_is_shared_out() -> None:
+    text = " ".join(["ordene"] * 60)
+    found = made(Segment(0, 10_000, 40_000, text))
+    assert found[0].start_ms == 10_000
+    assert found[-1].end_ms == 40_000
+    assert len(found) >= 5
+    assert " ".join(cue.text for cue in found) == text
+    assert all(word.start_ms is None for cue in found for word in cue.words)
+
+
+@pytest.mark.parametrize(
+    ("words", "span"),
+    [
+        ((Word("a"), Word("b", 2_000, 2_500)), (1_000, 2_500)),
+        ((Word("a", 2_000, 2_500), Word("b")), (2_000, 4_000)),
+        ((Word("a", 1_500, 2_000), Word("b"), Word("c", 2_500, 3_000)), (1_500, 3_000)),
+    ],
+)
+def test_a_word_of_unknown_time_stands_between_its_neighbours(words: tuple[Word, ...], span: tuple[int, int]) -> None:
+    (cue,) = made(Segment(0, 1_000, 4_000, " ".join(word.text for word in words), words))
+    assert (cue.start_ms, cue.end_ms) == span
+    assert cue.words == words
+
+
+def test_the_text_wins_over_words_that_do_not_add_up_to_it() -> None:
+    (cue,) = made(Segment(0, 0, 3_000, "en to tre", (Word("en", 0, 500), Word("tre", 500, 900))))
+    assert cue.text == "en to tre"
+    assert (cue.start_ms, cue.end_ms) == (0, 3_000)
+
+
+def test_lanes_may_speak_at_once_and_cues_run_through_all() -> None:
+    found = made(spoken(0, "Ja.", 1_000, channel=0), spoken(1, "Nei takk.", 1_100, channel=1))
+    assert [(cue.number, cue.lane and cue.lane.name) for cue in found] == [(1, "Channel 1"), (2, "Channel 2")]
+    assert found[0].end_ms > found[1].start_ms
+
+
+def test_segments_out_of_order_are_put_in_order() -> None:
+    assert [cue.text for cue in made(spoken(0, "Sist.", 9_000), spoken(1, "Først.", 1_000))] == ["Først.", "Sist."]
+
+
+@pytest.mark.parametrize(
+    ("languages", "label"),
+    [(("nb",), "[musikk]"), (("sv-FI", "en"), "[musik]"), (("sw", "fi"), "[musiikki]"), ((), "[music]")],
+)
+def test_music_is_named_in_the_language_of_the_recording(languages: tuple[str, ...], label: str) -> None:
+    transcript = Transcript(Media("a"), "no_speech", events=(Event(0, 9_000, "music"),), languages=languages)
+    (cue,) = cues(transcript, limits())
+    assert (cue.text, cue.start_ms, cue.end_ms, cue.lane) == (label, 0, 9_000, None)
+
+
+def test_music_on_several_channels_is_heard_once() -> None:
+    heard = [Event(5_000, 6_000, "music", 1), Event(0, 1_000, "music", 0), Event(500, 1_500, "music", 1)]
+    assert music([*heard, Event(0, 9_000, "noise"), Event(8_000, 8_000, "music")]) == [(0, 1_500), (5_000, 6_000)]
+
+
+def test_many_words_are_cut_in_good_time() -> None:
+    segment = spoken(0, " ".join(["noen", "ganger,", "kommer", "det", "ord."] * 4_000), 0)
+    began = time.process_time()
+    found = made(segment, duration_ms=None)
+    assert sum(len(cue.words) for cue in found) == 20_000
+    # Linear in the number of words: about 1 s here; a quadratic one would take minutes.
+    assert time.process_time() - began < 30
+
+
+# ---- turns and lanes ----
+
+
+def test_turns_change_with_lane_language_and_pause() -> None:
+    talk = (
+        spoken(0, "a", 0, channel=0),
+        spoken(1, "b", 400, channel=0),
+        spoken(2, "c", 800, channel=0, language="se"),
+        spoken(3, "d", 5_000, channel=0, language="se"),
+        spoken(4, " ", 5_400, channel=0, language="se"),
+        spoken(5, "e", 5_800, channel=1),
+    )
+    found = turns(Transcript(Media("a"), "speech", talk))
+    assert [turn.text for turn in found] == ["a b", "c", "d", "e"]
+
+
+def test_lanes_are_in_order_of_channel() -> None:
+    assert lanes(INTERVIEW) == [Lane(0, None), Lane(1, None)]
+    talk = (spoken(0, "a", 0, channel=1), spoken(1, "b", 9, speaker="B"), spoken(2, "c", 20, speaker="A"))
+    assert lanes(Transcript(Media("a"), "speech", talk)) == [Lane(None, "B"), Lane(None, "A"), Lane(1, None)]
+
+
+# ---- text ----
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("a\n\r\n b\t c", "a b c"),
+        ("a\x00b\x08c\x1bd", "abcd"),
+        ("a\x85b\u2028c\x0bd", "a b c d"),
+        ("10\u00a0km, 1\u202f000", "10\u00a0km, 1\u202f000"),
+        ("e\u0301 \u212b", "é Å"),
+        ("x\ud800y\uffff\ufffe", "xy"),
+        ("  ", ""),
+        ("😀 שלום", "😀 שלום"),
+    ],
+)
+def test_clean(text: str, cleaned: str) -> None:
+    assert clean(text) == cleaned
+    assert tokens(text) == cleaned.split(" ") if cleaned else tokens(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("abc", 3),
+        ("e\u0301a", 2),
+        ("👩🏽", 1),
+        ("👩\u200d👩\u200d👧", 1),
+        ("🇳🇴🇸🇪", 2),
+        ("\u200fשלום", 4),
+        ("中文", 2),
+        ("", 0),
+    ],
+)
+def test_visible_length(text: str, length: int) -> None:
+    assert visible_length(text) == length

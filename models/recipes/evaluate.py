@@ -56,7 +56,7 @@ def load_sets(corpus, real, limit):
         strings = []
         for speaker in FSDD_HELD_OUT:
             rows = [r for s, r in fsdd if s == speaker]
-            for i in range(0, 200, 4):
+            for i in range(0, min(200, len(rows) - 3), 4):
                 parts = [quiet]
                 for r in rows[i:i + 4]:
                     parts += [read_audio(os.path.join(real, r["path"])) / 32768, np.zeros(int(16000 * rng.uniform(0.05, 0.3)), np.float32)]

@@ -1,9 +1,10 @@
 """What is heard where nobody speaks: silence, a tone, music or noise, by plain measures of the spectrum.
 
-A stretch is looked at second by second (16,384 samples, 1.024 s). Its level tells silence. For the rest, the mean power
-spectrum of seven overlapping Hann frames (4,096 samples, 3.9 Hz apart) is asked how much of its power stands in narrow
-peaks, ten times above the median of the 400 Hz around them. Noise of any colour has next to no such power; a tone
-has nearly all of it in one peak, or, as mains hum, in multiples of 50 or 60 Hz; music has much of it in several.
+A stretch is looked at second by second (16,384 samples, 1.024 s). Its level tells silence. For the rest, seven
+overlapping Hann frames (4,096 samples, bins of 3.9 Hz) are taken from 40 Hz up. A tone has nearly all its power in one
+peak, or, as mains hum, in multiples of 50 or 60 Hz, and that power is steady: the geometric mean over the frames comes
+near the arithmetic one, as it does not for noise of any colour. Music has much of its power in narrow peaks, ten times
+above the median of the 125 Hz around them once the spectrum is tilted as pink noise is.
 Drums alone, applause, or a choir in a large hall count as noise: these measures cannot tell more.
 """
 
@@ -27,10 +28,12 @@ _BLOCK = 16_384
 _FRAME = 4_096
 _HOP = 2_048
 _HERTZ = RATE / _FRAME
-_AROUND = 51  # bins of the running median, 200 Hz to each side
+_LOWEST = 10  # bins below 40 Hz are rumble
+_AROUND = 16  # bins of the running median to each side
 _PROMINENCE = 10.0
 _TONAL = 0.5  # share of power in peaks, from which on it is music or a tone
 _ONE_PEAK = 0.8  # share of power in one peak or in mains harmonics, from which on it is a tone
+_STEADY = 0.85  # geometric over arithmetic mean of a tone's power; noise has 0.6
 _SAME_TONE = 0.03  # a tone keeps its frequency
 _MURMUR = 0.25  # mean speech probability from which on tonal sound may be a voice
 
@@ -77,14 +80,17 @@ def _classify(sound: NDArray[np.float32], speech: float) -> tuple[EventKind, flo
     sound = sound - sound.mean() if len(sound) else np.zeros(1, np.float32)
     if level(sound) < SILENCE_DBFS:
         return "silence", 0.0
-    power = _spectrum(sound)
-    peaks = power > _PROMINENCE * _running_median(power)
-    peaks = peaks | np.roll(peaks, 1) | np.roll(peaks, -1)
+    frames = _spectra(sound)
+    power = frames.mean(axis=0)
     total = power.sum()
     strongest = int(power.argmax())
-    tone = strongest * _HERTZ
-    if power[max(0, strongest - 3) : strongest + 4].sum() >= _ONE_PEAK * total or _mains(power) >= _ONE_PEAK:
-        return "tone", tone
+    one = np.abs(np.arange(len(power)) - strongest) <= 3
+    for band in (one, *_mains_bands(len(power))):
+        if power[band].sum() >= _ONE_PEAK * total and _steadiness(frames[:, band]) >= _STEADY:
+            return "tone", strongest * _HERTZ
+    tilted = power * np.arange(len(power))
+    peaks = tilted > _PROMINENCE * _running_median(tilted)
+    peaks = peaks | np.roll(peaks, 1) | np.roll(peaks, -1)
     if power[peaks].sum() >= _TONAL * total and speech < _MURMUR:
         return "music", 0.0
     return "noise", 0.0
@@ -96,12 +102,18 @@ def level(sound: NDArray[np.float32]) -> float:
     return 10 * float(np.log10(power)) if power > 0 else -np.inf
 
 
-def _spectrum(sound: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean power spectrum of the block's overlapping Hann frames, from 0 to 8 kHz."""
+def _spectra(sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Power spectra of the block's overlapping Hann frames (frames, bins) from 0 to 8 kHz; rumble is taken out."""
     padded = np.pad(sound, (0, max(0, _FRAME - len(sound))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
-    spectra: NDArray[np.float64] = np.square(np.abs(np.fft.rfft(frames * np.hanning(_FRAME), axis=1))).mean(axis=0)
-    return spectra
+    spectra: NDArray[np.float64] = np.square(np.abs(np.fft.rfft(frames * np.hanning(_FRAME), axis=1)))
+    spectra[:, :_LOWEST] = 0
+    return spectra + np.finfo(np.float64).tiny
+
+
+def _steadiness(frames: NDArray[np.float64]) -> float:
+    """How alike the power of the strong bins stays from frame to frame, 0..1; weighted by power."""
+    return float(np.exp(np.log(frames).mean(axis=0)).sum() / frames.mean(axis=0).sum())
 
 
 def _running_median(power: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,15 +122,12 @@ def _running_median(power: NDArray[np.float64]) -> NDArray[np.float64]:
     return around
 
 
-def _mains(power: NDArray[np.float64]) -> float:
-    """The share of power within 8 Hz of multiples of 50 Hz, or of 60 Hz, up to the tenth."""
-    hertz = np.arange(len(power)) * _HERTZ
-    shares = []
+def _mains_bands(bins: int) -> Iterator[NDArray[np.bool_]]:
+    """Bins within 8 Hz of the first ten multiples of 50 Hz, then of 60 Hz."""
+    hertz = np.arange(bins) * _HERTZ
     for mains in (50.0, 60.0):
         order = np.rint(hertz / mains)
-        near = (np.abs(hertz - order * mains) <= 8) & (order >= 1) & (order <= 10)
-        shares.append(float(power[near].sum() / power.sum()))
-    return max(shares)
+        yield (np.abs(hertz - order * mains) <= 8) & (order >= 1) & (order <= 10)
 
 
 def _mean(probabilities: NDArray[np.float32], start: int, end: int) -> float:
@@ -138,9 +147,14 @@ def _steady(heard: list[tuple[EventKind, float]]) -> list[EventKind]:
 
 
 def _smoothed(kinds: list[EventKind]) -> list[EventKind]:
-    """A single block between two of one other kind is of that kind; silence stays."""
+    """A single block between two of one other kind is of that kind, save silence. A second of music by itself, in a
+    longer stretch, is none: there, one sound goes over into another."""
     smooth = list(kinds)
-    for i in range(1, len(kinds) - 1):
-        if smooth[i - 1] == kinds[i + 1] and "silence" not in (smooth[i - 1], kinds[i]):
-            smooth[i] = kinds[i + 1]
+    for i in range(len(kinds)):
+        before = smooth[i - 1] if i else None
+        after = kinds[i + 1] if i + 1 < len(kinds) else None
+        if before == after and before is not None and "silence" not in (before, kinds[i]):
+            smooth[i] = before
+        elif kinds[i] == "music" and len(kinds) > 1 and "music" not in (before, after):
+            smooth[i] = next((kind for kind in (before, after) if kind not in (None, "silence")), "noise") or "noise"
     return smooth

@@ -28,7 +28,7 @@ RMS = "flite:rms"
 # What is said, line by line: (voice, words) or a sound between lines: (name, seconds).
 SLATE = [
     ("pause", 0.6), (STEPH, "tape four one seven side two"), ("pause", 0.9),
-    (STEPH, "recorded in bergen in nineteen fifty four"), ("pause", 0.8), 
+    (STEPH, "recorded in bergen in nineteen fifty four"), ("pause", 0.8),
     (STEPH, "interview with mary"), ("pause", 0.7),
 ]  # fmt: skip
 REEL = [

@@ -74,7 +74,7 @@ def test_the_one_command_calls_scripts_that_exist_with_options_that_they_have(re
 
 def test_the_scripts_compile_and_import_only_one_another_and_named_packages(recipes: Path) -> None:
     own = {path.stem for path in recipes.glob("*.py")}
-    stated = [
+    stated = {
         "torch",
         "transformers",
         "tokenizers",
@@ -86,7 +86,7 @@ def test_the_scripts_compile_and_import_only_one_another_and_named_packages(reci
         "numba",
         "whisper",
         "av",
-    ]
+    }
     for path in sorted(recipes.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), path.name)):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -94,7 +94,7 @@ def test_the_scripts_compile_and_import_only_one_another_and_named_packages(reci
                 names = [node.module]
             for name in names:
                 top = name.split(".")[0]
-                assert top in own | set(stated) | sys.stdlib_module_names, (path.name, name)
+                assert top in own | stated | sys.stdlib_module_names, (path.name, name)
 
 
 def test_no_checkpoint_lies_in_the_repository(recipes: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from speechpipe.emissions import Emissions
 from speechpipe.transcript import Word
 
 FALLBACK = "alignment_fallback"
+SAMPLE_RATE = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ def align(text: str, emissions: Emissions | None, duration_ms: int) -> Alignment
     interpolated, confidence is None and the flag ``alignment_fallback`` says so.
     """
     written = text.split()
-    spans = _spans(written, emissions) if emissions is not None else None
     if not written:
         return Alignment()
+    spans = _spans(written, emissions) if emissions is not None else None
     if emissions is None or spans is None:
         return Alignment(tuple(interpolate(written, 0, duration_ms)), (FALLBACK,))
     times = _times(spans, emissions, duration_ms)
@@ -58,16 +59,16 @@ def _spans(written: Sequence[str], emissions: Emissions) -> Spans | None:
 
 
 def _times(spans: Spans, emissions: Emissions, duration_ms: int) -> NDArray[np.int64]:
-    """Start and end of each word in ms, from the edges of its frames, moved by what the model is known to be off."""
+    """Start and end of each word in ms: the edges of its frames, moved by what the model is known to be off.
+
+    CTC lights a letter up for a moment in its middle, so that words seem to start late and end early. Where moved words
+    would overlap, the one in front ends when the next starts.
+    """
     edges = emissions.first_frame_centre + (spans.frames - 0.5) * emissions.samples_per_frame
-    moved = edges / 16 + np.array(emissions.boundary_offset_ms)
-    ms = np.clip(np.rint(moved), 0, duration_ms).astype(np.int64)
-    for before, after in pairwise(ms):
-        # An offset can make neighbours overlap: they meet half way.
-        if before[1] > after[0]:
-            before[1] = after[0] = (before[1] + after[0]) // 2
-    flat = np.maximum.accumulate(ms.ravel())
-    return flat.reshape(ms.shape)
+    moved = edges * 1000 / SAMPLE_RATE + np.array(emissions.boundary_offset_ms)
+    starts, ends = np.clip(np.rint(moved), 0, duration_ms).astype(np.int64).T
+    ends[:-1] = np.minimum(ends[:-1], starts[1:])
+    return np.column_stack([starts, np.maximum(starts, ends)])
 
 
 def _words(written: Sequence[str], spans: Spans, times: NDArray[np.int64]) -> list[Word]:

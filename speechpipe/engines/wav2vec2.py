@@ -35,6 +35,9 @@ from speechpipe.errors import BrokenModel
 from speechpipe.settings import Decoding
 from speechpipe.transcript import Word
 
+#: Beside vocab.json, written by bench/alignment.py: how far the model's word boundaries are off, as measured.
+CALIBRATION = "speechpipe.json"
+
 #: A pause this long between two words ends an utterance.
 PAUSE_MS = 700
 
@@ -101,6 +104,7 @@ class Wav2Vec2:
             samples_per_frame=layout.samples_per_frame,
             first_frame_centre=layout.first_frame_centre,
             case=layout.case,
+            boundary_offset_ms=layout.boundary_offset_ms,
         )
 
 
@@ -114,6 +118,7 @@ class Layout(NamedTuple):
     first_frame_centre: int
     case: Literal["lower", "upper", "mixed"]
     normalise: bool
+    boundary_offset_ms: tuple[int, int] = (0, 0)
 
 
 def read_layout(model: ModelFiles, folders: Sequence[Path]) -> Layout:
@@ -147,7 +152,16 @@ def read_layout(model: ModelFiles, folders: Sequence[Path]) -> Layout:
         first_frame_centre=(field - 1) // 2,
         case="lower" if letters == letters.lower() else "upper" if letters == letters.upper() else "mixed",
         normalise=bool(read_json(path.parent / "preprocessor_config.json").get("do_normalize", True)),
+        boundary_offset_ms=_offset(path.parent / CALIBRATION),
     )
+
+
+def _offset(path: Path) -> tuple[int, int]:
+    measured = read_json(path).get("boundary_offset_ms", {})
+    start, end = (measured.get(side, 0) if isinstance(measured, dict) else None for side in ("start", "end"))
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise BrokenModel(f"The model's file {path} does not give boundary_offset_ms as whole milliseconds.")
+    return start, end
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

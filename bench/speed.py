@@ -79,9 +79,7 @@ def whole(settings: Settings, transcriber: Transcriber, recording: Path) -> floa
 def bare(transcriber: Transcriber, windows: list[np.ndarray]) -> float:
     """Seconds of CTranslate2's encode and generate alone: same batches and beam, features made before."""
     kind = transcriber.engine.info.settings["compute_type"]
-    whisper = WhisperModel(
-        str(ct2_folder(transcriber.model)), device="cpu", compute_type=engine.info.settings["compute_type"]
-    )
+    whisper = WhisperModel(str(ct2_folder(transcriber.model)), device="cpu", compute_type=str(kind))
     prompt = [whisper.hf_tokenizer.token_to_id(f"<|{name}|>") for name in ("startoftranscript", "en", "transcribe")]
     size = transcriber.settings.decoding.batch_size
     features = [pad_or_trim(whisper.feature_extractor(window)) for window in windows]

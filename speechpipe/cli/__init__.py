@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from speechpipe.cli.console import fault, interrupted, reader_gone, report, speak_safely
+from speechpipe.cli.console import ReaderGone, fault, interrupted, reader_gone, report, speak_safely
 from speechpipe.errors import SpeechpipeError
 from speechpipe.installed import version
 
@@ -57,6 +57,12 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
+
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         arguments = list(sys.argv[1:] if args is None else args)
         sys.exit(self._run(arguments, prog_name or "speechpipe"))
@@ -73,7 +79,7 @@ class Commands(click.Group):
             return error.exit_code
         except (click.Abort, KeyboardInterrupt):
             return interrupted()
-        except BrokenPipeError:
+        except (ReaderGone, BrokenPipeError):
             return reader_gone()
         except Exception as error:
             if "--debug" in arguments:

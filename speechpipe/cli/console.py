@@ -12,13 +12,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from speechpipe.errors import Interrupted, SpeechpipeError, one_line
 
 #: The pipeline's stages as people call them.
 STAGES = {"chunk": "finding speech", "transcribe": "transcribing", "align": "timing words"}
 PIPE_CLOSED = 141  # 128 + SIGPIPE, as a shell shows it
+
+
+class ReaderGone(Exception):  # noqa: N818 (no error)
+    """Whoever read stdout closed it, as ``head`` does. No ``OSError``, since click ends by itself on such a one."""
 
 
 def say(text: str = "") -> None:
@@ -106,7 +110,15 @@ def progress_for(path: Path, quiet: bool) -> Progress:
     """A bar on a terminal, lines in a log, nothing where nothing is wanted."""
     if quiet:
         return Silence()
-    return Bar(path.name) if sys.stderr.isatty() else Lines(path.name)
+    return Bar(path.name) if has_width(sys.stderr) else Lines(path.name)
+
+
+def has_width(stream: TextIO) -> bool:
+    """Whether it is a terminal on which a bar can be drawn; some that call themselves one are no column wide."""
+    try:
+        return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
+    except (OSError, ValueError):
+        return stream.isatty()
 
 
 class Silence:

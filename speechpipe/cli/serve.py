@@ -23,9 +23,14 @@ Example:
     type=click.Path(path_type=Path),
     default=Path("data"),
     show_default=True,
-    help="Folder for the server's state and the results.",
+    help="Folder for the state of the server, work in progress and transcripts.",
 )
-@click.option("--folder", metavar="DIR", type=click.Path(path_type=Path), help="Recordings that the flow looks for.")
+@click.option(
+    "--folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the recordings. Default: recordings in the data folder.",
+)
 @click.option(
     "--port", metavar="N", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Port of the web page."
 )

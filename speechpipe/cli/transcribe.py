@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -131,7 +132,7 @@ def refuse(path: Path, how: How) -> None:
             cure=f"Name recordings, such as {path}/*.wav; a whole folder is done by: speechpipe serve --folder {path}",
         )
     first = how.taken.setdefault(path.name, path)
-    if how.output is not None and first.resolve() != path.resolve():
+    if how.output is not None and os.path.realpath(first) != os.path.realpath(path):
         raise UsageError(
             f"{path} and {first} would be written to the same files in {how.output}.",
             cure="Give them different --output folders, in two calls.",

@@ -143,3 +143,16 @@ def test_wrong_settings_do_not_hide_a_fault(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("SPEECHPIPE_DECODING__BEAM_SIZE", "many")
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     assert str(tmp_path) in console.fault(boom()).advice
+
+
+def test_a_terminal_of_no_width_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+    import pty
+
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        assert terminal.isatty()
+        assert not console.has_width(terminal)
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert type(console.progress_for(Path("reel.wav"), quiet=False)) is console.Lines
+    os.close(ours)

@@ -30,7 +30,9 @@ SERVED = {
     "PREFECT_RUNNER_POLL_FREQUENCY": "3",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "speechpipe",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    # The page shows every sentence; the terminal of the server stays quiet.
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from speechpipe.pipeline import Run
 from speechpipe.repositories.contract import Item, Receipt
 
 from .parameters import How, NewRecordings, OneRecording
-from .places import Places
+from .places import Places, below
 from .recording import slug, transcribe_recording, transcriber
 from .rows import ALREADY, Row, as_markdown, summary
 
@@ -25,47 +26,50 @@ log = logging.getLogger("speechpipe.flows")
 
 def run_name() -> str:
     """The folder that is looked through."""
-    what = runtime.flow_run.parameters.get("what") or {}
-    folder = what.get("folder") if isinstance(what, dict) else getattr(what, "folder", None)
+    asked = runtime.flow_run.parameters.get("recordings") or {}
+    folder = asked.get("folder") if isinstance(asked, dict) else getattr(asked, "folder", None)
     return f"new in {folder}" if folder else "new recordings"
 
 
 @flow(name="transcribe-new", flow_run_name=run_name, description="Transcribes every recording not yet done.")
-def transcribe_new(what: NewRecordings = NewRecordings(), how: How = How()) -> Any:  # noqa: B008 (frozen)
+def transcribe_new(recordings: NewRecordings = NewRecordings(), how: How = How()) -> Any:  # noqa: B008 (frozen)
     """One run a recording; one that fails never stops the others.
 
     Args:
-        what: Which recordings.
+        recordings: Which of them.
         how: How they are transcribed.
     """
     try:
         places = Places.from_environment()
         transcriber(how.settings())
-        items = list(places.items(what.folder))
+        items = list(places.items(recordings.folder))
     except SpeechpipeError as error:
         log.error("%s", error)
         return Failed(message=str(error), data=error)
-    rows = [row_of(item, places, what, how).within(str(places.recordings)) for item in items]
-    create_markdown_artifact(as_markdown(rows), key=slug("recordings", what.folder or "all"), description=summary(rows))
+    rows = [row_of(item, places, recordings, how) for item in items]
+    create_markdown_artifact(
+        as_markdown(rows), key=slug("recordings", recordings.folder or "all"), description=summary(rows)
+    )
     log.info("%s", summary(rows))
     return Completed(message=summary(rows), data=rows)
 
 
-def row_of(item: Item, places: Places, what: NewRecordings, how: How) -> Row:
+def row_of(item: Item, places: Places, recordings: NewRecordings, how: How) -> Row:
     """What became of one recording, whatever became of it."""
     name = item.parts[0].location
-    if not what.again and (row := done_before(item, places, how)):
+    if not recordings.again and (row := done_before(item, places, how)):
         log.info("%s: %s", name, ALREADY)
         return row
     with tags(how.model.split(" ")[0]):
-        one = OneRecording(recording=name, again=what.again)
+        one = OneRecording(recording=name, again=recordings.again)
         state = cast(State[Any], transcribe_recording(one, how, return_state=True))
     result = state.result(raise_on_failure=False)
     if isinstance(result, Row):
         return result
     run = str(state.state_details.flow_run_id) if state.state_details.flow_run_id else None
     error = result if isinstance(result, BaseException) else RuntimeError(state.message or "no result")
-    return Row.of_error(item.identifier, error, run)
+    row = Row.of_error(item.identifier, error, run)
+    return replace(row, message=below(row.message or ""))
 
 
 def done_before(item: Item, places: Places, how: How) -> Row | None:
@@ -77,7 +81,8 @@ def done_before(item: Item, places: Places, how: How) -> Row | None:
             return Row.of(receipt, repository.paths(item, receipt)).done_before()
         receipt = repository.existing(item)
         if receipt and hopeless(receipt, run.key, repository.fetch(item)):
-            return Row.of(receipt).done_before()
+            row = Row.of(receipt).done_before()
+            return replace(row, message=below(row.message or ""))
     except (SpeechpipeError, OSError):
         pass  # its own run will say what is wrong
     return None

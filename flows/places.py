@@ -84,6 +84,12 @@ class Places:
         return path
 
 
+def below(text: str) -> str:
+    """``text`` with paths of recordings as people know them: from the folder of recordings on."""
+    folder = os.environ.get(RECORDINGS)
+    return text.replace(f"{folder.rstrip('/')}/", "") if folder else text
+
+
 def checked(relative: str) -> str:
     """``relative`` where it is a plain path downwards; nothing is read from disk.
 

@@ -23,7 +23,7 @@ from speechpipe.repositories.contract import Receipt
 from speechpipe.settings import Settings
 
 from .parameters import How, OneRecording
-from .places import Places
+from .places import Places, below
 from .rows import Row, escaped
 
 log = logging.getLogger("speechpipe.flows")
@@ -37,31 +37,31 @@ EXCERPT_LINES = 200
 
 def run_name() -> str:
     """The recording's identifier: what people look for in the list of runs."""
-    what = runtime.flow_run.parameters.get("what") or {}
-    recording = what.get("recording") if isinstance(what, dict) else getattr(what, "recording", None)
-    return str(recording or "recording")
+    asked = runtime.flow_run.parameters.get("recording") or {}
+    path = asked.get("recording") if isinstance(asked, dict) else getattr(asked, "recording", None)
+    return str(path or "recording")
 
 
 @flow(name="transcribe-recording", flow_run_name=run_name, description="Turns one recording into timed text.")
-def transcribe_recording(what: OneRecording, how: How = How()) -> Any:  # noqa: B008 (frozen)
+def transcribe_recording(recording: OneRecording, how: How = How()) -> Any:  # noqa: B008 (frozen)
     """Chunk, transcribe, align, deposit.
 
     Args:
-        what: Which recording.
+        recording: Which one.
         how: How it is transcribed.
     """
-    name = what.recording
+    name = recording.recording
     try:
         places = Places.from_environment()
         item, repository = places.item(name), places.repository()
         run = Run(transcriber(how.settings()), repository, item)
-        before = None if what.again else run.already()
+        before = None if recording.again else run.already()
         receipt = before or staged(run)
         row = Row.of(receipt).done_before() if before else Row.of(receipt)
         files = repository.paths(item, receipt)
     except SpeechpipeError as error:
-        log.error("%s: %s", name, error)
-        return Failed(message=str(error), data=error)
+        log.error("%s", below(str(error)))
+        return Failed(message=below(str(error)), data=error)
     row = replace(row, files=tuple(map(str, files)), run=str(runtime.flow_run.id or "") or None)
     show(row, files)
     sentence = told_of(row)
@@ -104,7 +104,7 @@ def stage_task(name: str, description: str, work: Callable[[Run, Bar], str]) -> 
         try:
             sentence = work(run, bar)
         except SpeechpipeError as error:
-            return Failed(message=str(error), data=error)
+            return Failed(message=below(str(error)), data=error)
         bar.at(name, 1, 1)
         log.info("%s", sentence)
         return Completed(message=sentence)

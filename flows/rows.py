@@ -52,10 +52,6 @@ class Row:
         message = error.message if isinstance(error, SpeechpipeError) else f"fault of speechpipe: {error!r}"
         return cls(recording, FAILED, message=message, run=run)
 
-    def within(self, folder: str) -> Row:
-        """The same, with paths in the message shortened to what lies below ``folder``."""
-        return replace(self, message=self.message and self.message.replace(folder.rstrip("/") + "/", ""))
-
     @property
     def reason(self) -> str | None:
         """The message without the recording's name at its beginning, for places where that is said already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -115,6 +116,8 @@ Stop with Ctrl-C.
     chosen = deployments(model, every)
     print(told, flush=True)
     signal.signal(signal.SIGTERM, _raise_exit)
+    # Where a run is ended together with the runner, asyncio tells of its cut connection.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     with suppress(KeyboardInterrupt, SystemExit):
         prefect_serve(*chosen, pause_on_shutdown=False, print_starting_message=False, limit=RUNS)
 
@@ -134,7 +137,7 @@ def deployments(model: str = "auto", every: timedelta | None = None) -> list[Any
             "Transcribe new recordings",
             description="Looks for recordings that were not done before and does each in a run of its own. "
             "What fails is explained in the closing table; the others are done all the same.",
-            parameters={"what": NewRecordings().model_dump(), "how": chosen},
+            parameters={"recordings": NewRecordings().model_dump(), "how": chosen},
             interval=every,
             concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
             **common,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.environment import SERVED, SILENT, TEMPORARY, set_up
-from flows.places import OUTPUTS, RECORDINGS, Places, checked
+from flows.places import OUTPUTS, RECORDINGS, Places, below, checked
 from speechpipe.errors import MediaNotFound, UsageError
 
 ESCAPES = [
@@ -93,6 +93,13 @@ def test_places_travel_through_the_environment(places: Places, monkeypatch: pyte
     monkeypatch.delenv(OUTPUTS)
     with pytest.raises(UsageError, match=f"{OUTPUTS} is not set"):
         Places.from_environment()
+
+
+def test_a_message_names_recordings_from_their_folder_on(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = f"{places.recordings}/1954/reel.wav is damaged."
+    assert below(told) == "1954/reel.wav is damaged."
+    monkeypatch.delenv(RECORDINGS)
+    assert below(told) == told
 
 
 @pytest.fixture

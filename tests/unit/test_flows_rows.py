@@ -35,11 +35,8 @@ def test_a_row_of_an_error_holds_its_sentence_but_not_its_cure() -> None:
     assert "fault of speechpipe: KeyError('x')" in str(Row.of_error("a.wav", KeyError("x")).message)
 
 
-def test_a_reason_does_not_say_the_name_again_nor_where_the_folder_lies() -> None:
-    row = Row.of_error("a/notes.wav", UnreadableMedia("/archive/tapes/a/notes.wav is damaged.")).within(
-        "/archive/tapes"
-    )
-    assert row.message == "a/notes.wav is damaged."
+def test_a_reason_does_not_say_the_name_again() -> None:
+    row = Row.of_error("a/notes.wav", UnreadableMedia("a/notes.wav is damaged."))
     assert row.cells()[-1] == "damaged."
     assert explanations([row, Row.of(DONE)]) == ["a/notes.wav: damaged."]
 

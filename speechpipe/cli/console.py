@@ -21,7 +21,7 @@ STAGES = {"chunk": "finding speech", "transcribe": "transcribing", "align": "tim
 PIPE_CLOSED = 141  # 128 + SIGPIPE, as a shell shows it
 
 
-class ReaderGone(Exception):  # noqa: N818 (no error)
+class ReaderGone(Exception):
     """Whoever read stdout closed it, as ``head`` does. No ``OSError``, since click ends by itself on such a one."""
 
 

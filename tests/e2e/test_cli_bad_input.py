@@ -231,6 +231,32 @@ def test_what_does_not_exist_is_named(
     assert results(out) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("SPEECHPIPE_FORMATS", '["vtt", "docx"]', "docx"),
+        ("SPEECHPIPE_DECODING__BEAM_SIZE", "many", "beam_size"),
+        ("SPEECHPIPE_SETTINGS", "{given}/bad.toml", "settings"),
+    ],
+)
+def test_wrong_settings_are_named_before_any_work(
+    name: str,
+    value: str,
+    named: str,
+    given: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    transcribe: Callable[..., Result],
+) -> None:
+    (given / "bad.toml").write_text("model = [")
+    monkeypatch.setenv(name, value.format(given=given))
+    result = transcribe(write_wav(given / "good.wav", 1), "--engine", "fake")
+    assert result.exit_code == 2
+    one_clear_line(result, named)
+    assert "finding speech" not in result.stderr
+    assert results(out) == []
+
+
 def copied(model: Path, folder: Path) -> Path:
     target = folder / "my-model"
     shutil.copytree(model, target, ignore=shutil.ignore_patterns("*.safetensors"))

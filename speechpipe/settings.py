@@ -1,7 +1,8 @@
 """One tree of settings, one precedence: defaults < file < environment < call.
 
-The file is TOML, named by ``SPEECHPIPE_SETTINGS`` or ``speechpipe.toml`` in the working folder. An environment variable
-is ``SPEECHPIPE_`` and the path of names with two underscores between them: ``SPEECHPIPE_CHUNKING__MAX_WINDOW_MS=20000``.
+The file is TOML, named by ``SPEECHPIPE_SETTINGS`` or ``speechpipe.toml`` in the working folder. An environment
+variable is ``SPEECHPIPE_`` and the path of names, joined by two underscores:
+``SPEECHPIPE_CHUNKING__MAX_WINDOW_MS=20000``.
 """
 
 from __future__ import annotations

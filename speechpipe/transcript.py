@@ -173,7 +173,8 @@ class Transcript:
         version = data.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ValueError(f"schema_version is {version!r}, not {SCHEMA_VERSION!r}")
-        return _typed(cls, {key: value for key, value in data.items() if key != "schema_version"}, "transcript")
+        fields = {key: value for key, value in data.items() if key != "schema_version"}
+        return cast(Transcript, _typed(cls, fields, "transcript"))
 
     def to_vtt(self) -> str:
         """The transcript as WebVTT."""

@@ -156,5 +156,6 @@ def _smoothed(kinds: list[EventKind]) -> list[EventKind]:
         if before == after and before is not None and "silence" not in (before, kinds[i]):
             smooth[i] = before
         elif kinds[i] == "music" and len(kinds) > 1 and "music" not in (before, after):
-            smooth[i] = next((kind for kind in (before, after) if kind not in (None, "silence")), "noise") or "noise"
+            beside: list[EventKind] = [kind for kind in (before, after) if kind is not None and kind != "silence"]
+            smooth[i] = beside[0] if beside else "noise"
     return smooth

@@ -89,6 +89,7 @@ def test_a_whole_number_is_a_number() -> None:
         (["outcome"], [], "transcript.outcome"),
         (["segments", 0, "id"], 1.5, "transcript.segments[0].id"),
         (["segments", 0, "id"], True, "transcript.segments[0].id"),
+        (["segments", 0, "temperature"], True, "transcript.segments[0].temperature"),
         (["segments", 0, "text"], None, "transcript.segments[0].text"),
         (["segments", 0, "words"], {}, "transcript.segments[0].words"),
         (["segments", 0, "words", 2, "timing"], "guessed", "transcript.segments[0].words[2].timing"),

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is no fault of the code: no deadline. What is drawn stays the same from run to run.
+settings.register_profile("speechpipe", deadline=None, derandomize=True)
+settings.load_profile("speechpipe")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -30,6 +30,7 @@ from speechpipe.engines.loading import (
     device_for,
     info_of,
     loading,
+    parse_json,
     read_json,
     require,
     running,
@@ -56,9 +57,10 @@ class FasterWhisper:
 
     def __init__(self, model: ModelFiles, decoding: Decoding) -> None:
         folder = ct2_folder(model)
-        require(model, [folder], "config.json")
-        require(model, [folder], "tokenizer.json")
-        require(model, [folder], "vocabulary.json", "vocabulary.txt")
+        for names in (("config.json",), ("tokenizer.json",), ("vocabulary.json", "vocabulary.txt")):
+            file = require(model, [folder], *names)
+            if file.suffix == ".json":  # the native loader would not say which file is damaged
+                parse_json(file)
         features = read_json(folder / "preprocessor_config.json")
         device = device_for(decoding)
         with loading(model, folder / "model.bin"):
@@ -70,8 +72,8 @@ class FasterWhisper:
         self._extract = self._whisper.feature_extractor
         bands, heard = len(self._extract.mel_filters), self._whisper.model.n_mels
         if bands != heard:
-            file = folder / "preprocessor_config.json"
-            raise BrokenModel(f"The model's file {file} says {bands} bands of frequency; model.bin hears {heard}.")
+            where = folder / "preprocessor_config.json"
+            raise BrokenModel(f"The model's file {where} says {bands} bands of frequency; model.bin hears {heard}.")
         self._multilingual = bool(self._whisper.model.is_multilingual)
         self.info = info_of(
             "faster-whisper",

@@ -58,15 +58,20 @@ def require(model: ModelFiles, folders: Sequence[Path], *names: str) -> Path:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a model's JSON file; ``{}`` where there is no such file. Raises ``BrokenModel``."""
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.is_file():
         return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise BrokenModel(f"The model's file {path} cannot be read: {error}.") from error
+    content = parse_json(path)
     if not isinstance(content, dict):
         raise BrokenModel(f"The model's file {path} does not hold a JSON object.")
     return content
+
+
+def parse_json(path: Path) -> Any:
+    """What a model's JSON file holds. Raises ``BrokenModel``."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise BrokenModel(f"The model's file {path} cannot be read: {error}.") from error
 
 
 def device_for(decoding: Decoding) -> Device:

@@ -83,7 +83,7 @@ class Wav2Vec2:
         ]
 
     def detect_language(self, clips: Sequence[Clip]) -> list[tuple[str, float] | None]:
-        return [None for _ in clips]
+        return [None for _ in map(checked_pcm, clips)]
 
     def _emissions(self, pcm: NDArray[np.float32]) -> Emissions:
         layout = self._layout

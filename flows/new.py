@@ -44,7 +44,7 @@ def transcribe_new(recordings: NewRecordings = NewRecordings(), how: How = How()
         transcriber(how.settings())
         items = list(places.items(recordings.folder))
     except SpeechpipeError as error:
-        log.error("%s", error)
+        log.info("%s", error)
         return Failed(message=str(error), data=error)
     rows = [row_of(item, places, recordings, how) for item in items]
     create_markdown_artifact(

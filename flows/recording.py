@@ -60,7 +60,7 @@ def transcribe_recording(recording: OneRecording, how: How = How()) -> Any:  # n
         row = Row.of(receipt).done_before() if before else Row.of(receipt)
         files = repository.paths(item, receipt)
     except SpeechpipeError as error:
-        log.error("%s", below(str(error)))
+        log.info("%s", below(str(error)))
         return Failed(message=below(str(error)), data=error)
     row = replace(row, files=tuple(map(str, files)), run=str(runtime.flow_run.id or "") or None)
     show(row, files)

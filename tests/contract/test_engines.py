@@ -7,6 +7,7 @@ import shutil
 import wave
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def spoken() -> list[tuple[str, Samples]]:
         pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 32_768
     reference = json.loads((ROOT / "sample_audio" / "slate.wav.reference.json").read_text())["words"]
     groups = [[reference[0]]]
-    for before, word in zip(reference, reference[1:], strict=False):
+    for before, word in pairwise(reference):
         groups.append([word]) if word["start_ms"] - before["end_ms"] > 500 else groups[-1].append(word)
     return [
         (" ".join(w["text"] for w in g), pcm[(g[0]["start_ms"] - 200) * 16 : (g[-1]["end_ms"] + 200) * 16])

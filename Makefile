@@ -9,10 +9,9 @@ PORT ?= 4200
 DATA ?= data
 FOLDER ?= sample_audio
 
-# An environment is ready when its stamp is newer than its lock; a larger one is ready for a smaller one's work too.
+# An environment is ready when its stamp is newer than its lock; the tests' is ready for the demo too.
 DEMO := .venv/.demo
 TEST := .venv/.test
-ALL := .venv/.all
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 define install
@@ -35,10 +34,6 @@ $(TEST): requirements/test.txt pyproject.toml
 	$(call install,requirements/test.txt)
 	@touch $(DEMO) $@
 
-$(ALL): requirements/test-all.txt pyproject.toml
-	$(call install,requirements/test-all.txt)
-	@touch $(DEMO) $(TEST) $@
-
 demo: $(DEMO) ## run the Prefect flow on sample_audio/ and show what came out (MODEL=... OUTPUT=...)
 	@$(BIN)/python -m flows.demo --source sample_audio --output $(OUTPUT) --model $(MODEL)
 
@@ -50,7 +45,7 @@ serve: $(DEMO) ## start a local Prefect server with the flows deployed (PORT=...
 test: $(TEST) ## run the tests that need nothing but Python packages
 	$(BIN)/python -m pytest -m "not extra"
 
-test-all: $(ALL) ## run every test; installs Node, Chromium and jing on Debian where they are missing
+test-all: $(TEST) ## run every test; installs Node, Chromium and jing on Debian where they are missing
 	./tests/install-programs
 	$(BIN)/python -m pytest -m extra
 
@@ -70,7 +65,6 @@ docs: $(TEST) ## check the documentation: links, commands and settings named in 
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra flows --group build $(COMPILE) -o requirements/demo.txt
 	uv pip compile pyproject.toml --extra flows --extra pydub --group build --group test --group lint -c requirements/demo.txt $(COMPILE) -o requirements/test.txt
-	uv pip compile pyproject.toml --extra flows --extra pydub --group build --group test --group lint --group all -c requirements/test.txt $(COMPILE) -o requirements/test-all.txt
 COMPILE := --upgrade --generate-hashes --no-emit-index-url --no-strip-extras --no-header --python-version 3.11 --quiet
 
 clean: ## remove the environment and everything made by the other targets

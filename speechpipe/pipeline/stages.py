@@ -237,7 +237,7 @@ class Stages:
 
     def _chunk_step(self, decoded: audio.Decoded, started: str) -> Step:
         settings = {"channels": decoded.policy, **self.transcriber.chunking.model_dump()}
-        return _step("decoding and chunking", "speechpipe", installed.version(), settings, started)
+        return _step("chunk", "speechpipe", installed.version(), settings, started)
 
     def _engine_step(self, language: str | None, probability: float | None, started: str) -> Step:
         model, decoding = self.transcriber.model, self.transcriber.settings.decoding
@@ -246,14 +246,14 @@ class Stages:
         settings |= {"beam_size": decoding.beam_size, "batch_size": decoding.batch_size}
         settings |= info.settings if info else {}
         version = info.version if info else installed.version()
-        return _model_step("speech recognition", self.transcriber.engine_name, version, model, settings, started)
+        return _model_step("transcribe", self.transcriber.engine_name, version, model, settings, started)
 
     def _align_step(self, started: str) -> Step:
         model = self.transcriber.aligner_model
         if model is None:
             return _step("", "speechpipe", installed.version(), {}, started)
         settings = {"method": "CTC Viterbi"}
-        return _model_step("word alignment", "speechpipe", installed.version(), model, settings, started)
+        return _model_step("align", "speechpipe", installed.version(), model, settings, started)
 
 
 def _plain(utterances: Sequence[Utterance]) -> list[dict[str, Any]]:

@@ -181,7 +181,7 @@ def test_changing_the_aligner_does_not_decode_again(settings: Settings, root: Pa
     assert {file.name: file.stat().st_mtime_ns for file in tmp_path.rglob("transcribe-*.jsonl")} == journals
     assert after.text == before.text
     assert {word.timing for word in after.words} <= {"decoder", "interpolated"}
-    assert [step.what for step in after.steps] == ["decoding and chunking", "speech recognition"]
+    assert [step.what for step in after.steps] == ["chunk", "transcribe"]
     assert not list(tmp_path.rglob("*.s16"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,8 @@ class Transcriber:
 
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or Settings.load()
+        if settings.offline:
+            os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's own switch, read when an engine first imports it
         language = languages.check(settings.language) if settings.language else None
         self.settings = settings.with_(language=language)
         self.found = self._find_model()

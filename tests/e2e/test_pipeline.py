@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import jiwer
 import numpy as np
 import pytest
 
@@ -40,14 +43,7 @@ def reference(root: Path, name: str) -> dict[str, object]:
 
 
 def error_rate(said: str, heard: str) -> float:
-    """Word error rate: edits from ``said`` to ``heard`` over the words of ``said``."""
-    a, b = said.lower().split(), heard.lower().split()
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (word != other))
-    return row[-1] / len(a)
+    return float(jiwer.wer(said.lower(), heard.lower()))
 
 
 def test_speech_is_really_recognised(slate: Transcript, root: Path) -> None:
@@ -232,3 +228,20 @@ def test_a_recording_in_work_is_left_to_the_other_run(transcriber: Transcriber, 
         process(transcriber, repository, item)
     assert repository.existing(item) is None
     assert process(transcriber, repository, item).status == "done"
+
+
+def test_offline_asks_no_network_and_tells_the_hub_so(root: Path, tmp_path: Path) -> None:
+    code = """
+import socket, sys
+def refused(*address):
+    raise SystemExit(f"the network was asked for {address}")
+socket.socket.connect = socket.getaddrinfo = socket.create_connection = refused
+from speechpipe import Settings, transcribe
+settings = Settings.load(model="whisper-tiny-archive", language="en", offline=True, workspace=sys.argv[2])
+print(transcribe(sys.argv[1], settings=settings).outcome)
+from huggingface_hub import constants
+print(constants.HF_HUB_OFFLINE)
+"""
+    command = [sys.executable, "-c", code, str(root / "sample_audio" / "slate.wav"), str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["speech", "True"], done.stderr

@@ -43,7 +43,7 @@ def reference(root: Path, name: str) -> dict[str, object]:
 
 
 def error_rate(said: str, heard: str) -> float:
-    return float(jiwer.wer(said.lower(), heard.lower()))
+    return float(jiwer.wer(" ".join(said.lower().split()), " ".join(heard.lower().split())))
 
 
 def test_speech_is_really_recognised(slate: Transcript, root: Path) -> None:

@@ -66,9 +66,9 @@ def row_of(item: Item, places: Places, recordings: NewRecordings, how: How) -> R
     result = state.result(raise_on_failure=False)
     if isinstance(result, Row):
         return result
-    run = str(state.state_details.flow_run_id) if state.state_details.flow_run_id else None
+    run = state.state_details.flow_run_id
     error = result if isinstance(result, BaseException) else RuntimeError(state.message or "no result")
-    row = Row.of_error(item.identifier, error, run)
+    row = Row.of_error(item.identifier, error, f"/runs/flow-run/{run}" if run else None)
     return replace(row, message=below(row.message or ""))
 
 

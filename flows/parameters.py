@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from speechpipe import languages
-from speechpipe.errors import UsageError
+from speechpipe.errors import UnknownModel, UsageError
 from speechpipe.registry import ModelEntry, list_models
 from speechpipe.settings import Settings
 
@@ -80,7 +80,10 @@ _check_aligner, _aligners = _one_of(ALIGNERS)
 _check_language, _languages = _one_of(LANGUAGES)
 _check_channels, _channels = _one_of(CHANNELS)
 _check_format, _formats = _one_of(FORMATS)
-RelativePath = Annotated[str, AfterValidator(_relative)]
+#: The form refuses what leads out before a run begins; the validator does it for every other way in.
+RelativePath = Annotated[
+    str, AfterValidator(_relative), Field(json_schema_extra={"pattern": r"^(?!\s*[/~])(?!(.*/)?\.\.(/|$))[^\\]*$"})
+]
 
 
 class _Form(BaseModel):
@@ -170,7 +173,7 @@ def how(model: str = "auto", aligner: str = "auto") -> How:
     """The form filled in with names as the command line takes them.
 
     Raises:
-        UsageError: no such model.
+        UnknownModel: no such model.
     """
     try:
         return How(
@@ -178,4 +181,4 @@ def how(model: str = "auto", aligner: str = "auto") -> How:
             aligner=AUTOMATIC if aligner == "auto" else label(ALIGNERS, aligner),
         )
     except ValueError as error:
-        raise UsageError(f"There is no model {model!r} or aligner {aligner!r}.") from error
+        raise UnknownModel(f"There is no model {model!r} or aligner {aligner!r}.") from error

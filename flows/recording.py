@@ -24,7 +24,7 @@ from speechpipe.settings import Settings
 
 from .parameters import How, OneRecording
 from .places import Places, below
-from .rows import Row, escaped
+from .rows import Row, escaped, fenced
 
 log = logging.getLogger("speechpipe.flows")
 
@@ -32,7 +32,7 @@ log = logging.getLogger("speechpipe.flows")
 SHARES = {"chunk": (0, 10), "transcribe": (10, 80), "align": (80, 98), "deposit": (98, 100)}
 SECONDS_BETWEEN_UPDATES = 3.0
 RETRY_SECONDS = [5.0, 30.0]
-EXCERPT_LINES = 200
+SHOWN_CUES = 100
 
 
 def run_name() -> str:
@@ -62,9 +62,8 @@ def transcribe_recording(recording: OneRecording, how: How = How()) -> Any:  # n
     except SpeechpipeError as error:
         log.info("%s", below(str(error)))
         return Failed(message=below(str(error)), data=error)
-    row = replace(row, files=tuple(map(str, files)), run=str(runtime.flow_run.id or "") or None)
-    show(row, files)
     sentence = told_of(row)
+    row = replace(row, files=tuple(map(str, files)), link=f"/artifacts/artifact/{show(row, sentence, files)}")
     log.info("%s", sentence)
     return Completed(message=sentence, data=row)
 
@@ -173,29 +172,23 @@ class Bar:
         update_progress_artifact(self.id, percent, description=f"{self.recording}: {stage}")
 
 
-def show(row: Row, files: tuple[Path, ...]) -> None:
-    """What was recognised and where it lies, on the recording's page."""
+def show(row: Row, sentence: str, files: tuple[Path, ...]) -> object:
+    """What was recognised and where it lies, on the recording's page; returns the artifact's id."""
     captions = next((file for file in files if file.suffix == ".vtt"), None)
-    shown = captions.read_text(encoding="utf-8").splitlines() if captions else []
-    more = len(shown) - EXCERPT_LINES
-    lines = [
-        f"## {escaped(row.recording)}",
-        told_of(row, escape=True),
-        *(f"- `{str(file).replace('`', '')}`" for file in files),
-        "",
-        *(f"    {line}" for line in shown[:EXCERPT_LINES]),
-        *([f"\n… and {more} more lines in the file."] if more > 0 else []),
-    ]
-    create_markdown_artifact("\n".join(lines), key=slug("transcript", row.recording), description=row.recording)
+    blocks = captions.read_text(encoding="utf-8").strip().split("\n\n") if captions else []
+    cues = [block for block in blocks if "-->" in block]
+    parts = [f"- {escaped(str(file))}" for file in files]
+    parts += ["", fenced("\n\n".join(cues[:SHOWN_CUES]))] if cues else []
+    parts += ["", f"The file of captions has {len(cues) - SHOWN_CUES} more."] if len(cues) > SHOWN_CUES else []
+    return create_markdown_artifact("\n".join(parts), key=slug("transcript", row.recording), description=sentence)
 
 
-def told_of(row: Row, *, escape: bool = False) -> str:
+def told_of(row: Row) -> str:
     """``reel-12.wav: speech in English, 120 words, mean confidence 0.87.``"""
-    name = escaped(row.recording) if escape else row.recording
     parts = [f"{row.outcome} in {row.language}" if row.language else row.outcome]
     parts += [f"{row.words} words"] if row.words else []
     parts += [f"mean confidence {row.confidence:.2f}"] if row.confidence is not None else []
-    return f"{name}: {', '.join(parts)}."
+    return f"{row.recording}: {', '.join(parts)}."
 
 
 def slug(kind: str, name: str) -> str:

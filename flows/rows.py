@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,8 @@ OUTCOMES = {"no_speech": "no speech", "no_audio": "no sound", "skipped": "left o
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``files``: paths of the outputs; ``message``: why it failed; ``run``: the run that did it. Unknown is None."""
+    """``files``: paths of the outputs; ``message``: why it failed; ``link``: where the web page tells
+    more. Unknown is None."""
 
     recording: str
     outcome: str
@@ -29,10 +31,10 @@ class Row:
     first_words: str | None = None
     message: str | None = None
     files: tuple[str, ...] = ()
-    run: str | None = None
+    link: str | None = None
 
     @classmethod
-    def of(cls, receipt: Receipt, files: Sequence[object] = (), run: str | None = None) -> Row:
+    def of(cls, receipt: Receipt, files: Sequence[object] = ()) -> Row:
         outcome = (receipt.outcome or receipt.status) if receipt.status == "done" else receipt.status
         return cls(
             recording=receipt.identifier,
@@ -44,13 +46,12 @@ class Row:
             first_words=receipt.first_words,
             message=receipt.message,
             files=tuple(map(str, files)),
-            run=run,
         )
 
     @classmethod
-    def of_error(cls, recording: str, error: BaseException, run: str | None = None) -> Row:
+    def of_error(cls, recording: str, error: BaseException, link: str | None = None) -> Row:
         message = error.message if isinstance(error, SpeechpipeError) else f"fault of speechpipe: {error!r}"
-        return cls(recording, FAILED, message=message, run=run)
+        return cls(recording, FAILED, message=message, link=link)
 
     @property
     def reason(self) -> str | None:
@@ -86,6 +87,8 @@ class Row:
 
 
 HEADINGS = ("recording", "outcome", "language", "words", "confidence", "time", "first words")
+#: How much of the first words the web page shows before its table grows too wide.
+SHOWN_COLUMNS = 44
 NUMBERS = {"words", "confidence", "time"}
 
 
@@ -128,17 +131,25 @@ def explanations(rows: Sequence[Row]) -> list[str]:
     return [f"{row.recording}: {row.reason}" for row in rows if row.message]
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
-    """The table for the web page: each recording leads to its run, each result is named by its path."""
-    head = ("recording", "outcome", "language", "words", "confidence", "time", "first words or reason", "files")
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+def as_markdown(rows: Sequence[Row], outputs: str = "") -> str:
+    """The table for the web page: each recording leads to its transcript or its failed run; reasons stand below."""
+    lines = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     for row in rows:
-        cells = [escaped(cell) for cell in row.cells()]
-        if row.run:
-            cells[0] = f"[{cells[0]}](/runs/flow-run/{row.run}?tab=Artifacts)"
-        cells.append("<br>".join(map(escaped, row.files)) or "–")
+        cells = [escaped(cell) for cell in (*row.cells()[:-1], fitted(row.cells()[-1], SHOWN_COLUMNS).rstrip())]
+        if row.link:
+            cells[0] = f"[{cells[0]}]({row.link})"
         lines.append(f"| {' | '.join(cells)} |")
-    return f"{summary(rows)}\n\n" + "\n".join(lines)
+    parts = ["\n".join(lines)] if rows else []
+    parts += ["\n".join(f"- {escaped(told)}" for told in explanations(rows))]
+    parts += [f"The files are in {escaped(outputs)}, named as the recordings."] if outputs and rows else []
+    return "\n\n".join(part for part in parts if part) or summary(rows)
+
+
+def fenced(text: str) -> str:
+    """``text`` as a block that shows it letter for letter, whatever it holds."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
 
 
 def escaped(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -102,6 +103,19 @@ def test_no_form_takes_a_path_that_leads_out(path: str) -> None:
         NewRecordings(folder=path)
     with pytest.raises(ValidationError, match="below the recordings"):
         OneRecording(recording=path)
+
+
+@pytest.mark.parametrize("path", ["/etc", "../up", "a/../../b", "a/..", "..", "~root", "a\\b"])
+def test_the_form_itself_refuses_such_a_path(path: str) -> None:
+    for form, field in ((NewRecordings, "folder"), (OneRecording, "recording")):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({field: path}, form.model_json_schema())
+
+
+@pytest.mark.parametrize("path", ["reel.wav", "1954/radio/reel 1.wav", "a..b/..c", "Ærlig talt.wav"])
+def test_the_form_takes_any_plain_path(path: str) -> None:
+    jsonschema.validate({"folder": path}, NewRecordings.model_json_schema())
+    assert NewRecordings(folder=path).folder == path
 
 
 def test_a_folder_may_be_written_with_a_slash_at_its_end() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.rows import HEADINGS, Row, as_markdown, as_text, columns, escaped, explanations, fitted, summary
+from flows.rows import HEADINGS, Row, as_markdown, as_text, columns, escaped, explanations, fenced, fitted, summary
 from speechpipe.errors import UnreadableMedia
 from speechpipe.repositories.contract import Receipt
 
@@ -19,7 +21,7 @@ EMPTY = Receipt("hiss.wav", "done", "hiss.wav", outcome="no_speech", words=0, wa
 
 
 def test_a_row_tells_what_the_receipt_knows() -> None:
-    row = Row.of(DONE, ["out/reel-1.wav.vtt"], run="abc")
+    row = Row.of(DONE, ["out/reel-1.wav.vtt"])
     assert row.cells() == ("reel-1.wav", "speech", "Norwegian Bokmål", "12", "0.88", "3.2 s", "bånd tre side to")
     assert row.files == ("out/reel-1.wav.vtt",)
 
@@ -82,11 +84,23 @@ def test_a_cell_takes_exactly_its_columns(text: str, width: int) -> None:
     assert all(c.isprintable() for c in cell)
 
 
-def test_markdown_leads_to_the_run_and_names_the_files() -> None:
-    text = as_markdown([Row.of(DONE, ["out/reel-1.wav.vtt"], run="1234")])
-    assert "[reel-1.wav](/runs/flow-run/1234?tab=Artifacts)" in text
-    assert "out/reel-1.wav.vtt |" in text
-    assert text.startswith("1 recording: 1 transcribed.")
+def test_markdown_leads_to_what_the_page_knows_and_gives_reasons_below() -> None:
+    done = replace(Row.of(DONE), link="/artifacts/artifact/12")
+    failed = Row.of_error("a.wav", UnreadableMedia("a.wav is " + "very " * 20 + "damaged."), "/runs/flow-run/34")
+    table, reasons, where = as_markdown([done, failed], "/data/out_1").split("\n\n")
+    assert "[reel-1.wav](/artifacts/artifact/12)" in table
+    assert "[a.wav](/runs/flow-run/34)" in table and "damaged." not in table
+    assert reasons.startswith("- a.wav: very very") and reasons.endswith("damaged.")
+    assert where == "The files are in /data/out\\_1, named as the recordings."
+    assert as_markdown([], "/data/out") == "There are no recordings in this folder."
+
+
+@pytest.mark.parametrize("text", ["plain", "```\n<b>\n```", "a ````` b", ""])
+def test_a_fence_is_longer_than_any_in_its_text(text: str) -> None:
+    first, *middle, last = fenced(text).split("\n")
+    assert first == last and set(first) == {"`"}
+    assert "\n".join(middle) == text
+    assert first not in text
 
 
 @pytest.mark.parametrize(
@@ -101,5 +115,5 @@ def test_nothing_in_a_recording_becomes_markup(text: str) -> None:
 
 def test_each_markdown_row_has_the_columns_of_its_head() -> None:
     row = Row("a|b.wav", "speech", first_words="one | two", files=("out/a|b`c.vtt",))
-    head, _, line = as_markdown([row]).splitlines()[2:]
+    head, _, line = as_markdown([row]).splitlines()[:3]
     assert line.replace("\\|", "").count("|") == head.count("|")

@@ -113,8 +113,8 @@ class Stages:
                 results = self.transcriber.engine.transcribe(clips, options)
                 heard = [{"language": r.language, "utterances": _plain(r.utterances)} for r in results]
                 self._append("transcribe", self.transcribe_key, batch, heard)
-            step = self._engine_step(language, probability, started)
-            self.workspace.finish("transcribe", self.transcribe_key, asdict(step))
+            step = self._engine_step(language, probability, started) if self.plan.windows else None
+            self.workspace.finish("transcribe", self.transcribe_key, asdict(step) if step else {})
         words = sum(len(u.text.split()) for _, _, utterances in self.heard() for u in utterances)
         sentence = f"Recognised {words} words in {len(self.plan.windows)} windows with {self.transcriber.model.name}."
         return Summary("transcribe", sentence, len(self.plan.windows), words=words, reused=done is not None)
@@ -128,7 +128,8 @@ class Stages:
             for batch in self._pending("align", self.align_key, progress):
                 timed = [{"utterances": _plain(self._aligned(w, heard[w.index]))} for w in batch]
                 self._append("align", self.align_key, batch, timed)
-            self.workspace.finish("align", self.align_key, asdict(self._align_step(started)))
+            step = self._align_step(started) if self.plan.windows else None
+            self.workspace.finish("align", self.align_key, asdict(step) if step else {})
         words = [word for _, utterances in self.timed() for u in utterances for word in u.words]
         aligned = sum(word.timing == "aligned" for word in words)
         sentence = f"Timed {aligned} of {len(words)} words against the sound." if words else "No words to time."
@@ -157,10 +158,10 @@ class Stages:
         return [(window, utterances_of(entries[window.index])) for window in self.plan.windows]
 
     def steps(self) -> tuple[Step, ...]:
-        """Provenance of the stages, as it was when they were done."""
+        """Provenance of the stages, as it was when they were done; no step for a model that was not asked."""
         keys = {"chunk": self.chunk_key, "transcribe": self.transcribe_key, "align": self.align_key}
         summaries = [self.workspace.finished(stage, key) for stage, key in keys.items()]
-        return tuple(Step(**summary) for summary in summaries if summary and summary.get("what"))
+        return tuple(Step(**summary) for summary in summaries if summary)
 
     # Inside.
 
@@ -241,17 +242,16 @@ class Stages:
 
     def _engine_step(self, language: str | None, probability: float | None, started: str) -> Step:
         model, decoding = self.transcriber.model, self.transcriber.settings.decoding
-        info = self.transcriber.engine.info if self.plan.windows else None
+        info = self.transcriber.engine.info
         settings: dict[str, Any] = {"language": language, "language_probability": probability}
         settings |= {"beam_size": decoding.beam_size, "batch_size": decoding.batch_size}
-        settings |= info.settings if info else {}
-        version = info.version if info else installed.version()
-        return _model_step("transcribe", self.transcriber.engine_name, version, model, settings, started)
+        settings |= info.settings
+        return _model_step("transcribe", self.transcriber.engine_name, info.version, model, settings, started)
 
-    def _align_step(self, started: str) -> Step:
+    def _align_step(self, started: str) -> Step | None:
         model = self.transcriber.aligner_model
         if model is None:
-            return _step("", "speechpipe", installed.version(), {}, started)
+            return None
         settings = {"method": "CTC Viterbi"}
         return _model_step("align", "speechpipe", installed.version(), model, settings, started)
 

@@ -100,6 +100,7 @@ def test_the_language_is_told_by_the_model_where_none_is_given(settings: Setting
 def test_no_speech_is_a_result(transcriber: Transcriber, root: Path) -> None:
     music = transcribe(root / "sample_audio" / "no-speech.mp3", settings=transcriber)
     assert music.outcome == "no_speech" and music.segments == () and music.languages == ()
+    assert [step.what for step in music.steps] == ["chunk"]  # no model was asked
     assert music.events
 
 

@@ -37,7 +37,7 @@ def force(words: Sequence[tuple[int, ...]], emissions: Emissions) -> Spans | Non
     """
     graph = _Graph.of([word for word in words if word], emissions)
     log_probs = np.maximum(emissions.log_probs, _NEVER)
-    if graph is None or graph.shortest > len(log_probs) or np.isnan(log_probs).any():
+    if graph is None or graph.shortest > len(log_probs) or not np.isfinite(log_probs).all():
         return None
     path = _best_path(_scores(log_probs, graph.tokens, emissions), graph.may_skip)
     word_of_frame = graph.words[path]

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def emissions(draw: Any) -> Emissions | None:
 
 
 @settings(max_examples=400, deadline=None)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @given(text=texts, heard=emissions(), duration_ms=st.integers(0, 30_000))
 def test_text_is_kept_and_times_go_forward(text: str, heard: Emissions | None, duration_ms: int) -> None:
     found = align(text, heard, duration_ms)

@@ -30,10 +30,10 @@ _NEEDED: dict[Family, tuple[tuple[str, ...], ...]] = {
 #: Files that loaders read where they are there.
 _OPTIONAL: dict[Family, tuple[str, ...]] = {
     "whisper": ("preprocessor_config.json",),
-    "wav2vec2-ctc": ("config.json", "preprocessor_config.json"),
+    "wav2vec2-ctc": ("config.json", "preprocessor_config.json", "speechpipe.json"),
 }
-#: Files of the Hugging Face form, above ct2; the converter's own vocabulary has the letters in another order.
-_OF_HUGGING_FACE = ("vocab.json", "preprocessor_config.json")
+#: Files above ct2: those of the Hugging Face form and our calibration; the converter's own vocabulary has the letters in another order.
+_OF_HUGGING_FACE = ("vocab.json", "preprocessor_config.json", "speechpipe.json")
 
 
 @dataclass(frozen=True, slots=True)

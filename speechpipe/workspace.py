@@ -29,7 +29,7 @@ KEY_LETTERS = 16
 
 def stage_key(stage: str, version: int, *upstream: str, **settings: Any) -> str:
     """Digest of all that decides a stage's result: what it builds on, its own version, the settings that matter."""
-    content = json.dumps([stage, version, upstream, settings], sort_keys=True, default=str, ensure_ascii=False)
+    content = json.dumps([stage, version, upstream, settings], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:KEY_LETTERS]
 
 
@@ -134,7 +134,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    # ASCII: a file name that is not UTF-8 comes as lone surrogates, which only escapes can carry.
+    return json.dumps(entry, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -200,11 +200,7 @@ def sentence(path: Path, receipt: Receipt, already: bool) -> str:
 
 def prepare(**asked: Any) -> Transcriber:
     """A transcriber with what was asked for checked before any work. Raises UsageError, EngineError."""
-    from speechpipe.formats import suffix
     from speechpipe.pipeline import Transcriber
     from speechpipe.settings import Settings
 
-    settings = Settings.load(**asked)
-    for name in settings.formats:  # those of a settings file or the environment were checked by nobody yet
-        suffix(name)
-    return Transcriber(settings)
+    return Transcriber(Settings.load(**asked))

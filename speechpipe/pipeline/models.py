@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 
-from speechpipe import engines, languages, registry
+from speechpipe import engines, formats, languages, registry
 from speechpipe.emissions import AcousticModel
 from speechpipe.engines.contract import Engine, ModelFiles
 from speechpipe.errors import UnknownEngine
@@ -20,12 +20,14 @@ class Transcriber:
     """Settings and the models they name. Nothing is loaded before it is used; loaded models serve every recording.
 
     Raises (on construction, before any work):
-        UnknownModel, UnknownLanguage, UnknownEngine: something named does not exist, or nothing suitable is installed.
+        UnknownModel, UnknownLanguage, UnknownEngine, UnknownFormat: something named does not exist, or nothing suitable is installed.
         BrokenModel: a model's files are missing or altered.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or Settings.load()
+        for name in settings.formats:
+            formats.suffix(name)
         if settings.offline:
             os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's own switch, read when an engine first imports it
         language = languages.check(settings.language) if settings.language else None

@@ -45,7 +45,7 @@ def write_plan(path: Path, plan: Plan) -> None:
         "windows": [asdict(window) for window in plan.windows],
         "events": [asdict(event) for event in plan.events],
     }
-    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n")
+    write_atomically(path, json.dumps(content, indent=1).encode("ascii") + b"\n")
 
 
 def read_plan(content: Mapping[str, Any]) -> Plan:

@@ -32,7 +32,8 @@ _OPTIONAL: dict[Family, tuple[str, ...]] = {
     "whisper": ("preprocessor_config.json",),
     "wav2vec2-ctc": ("config.json", "preprocessor_config.json", "speechpipe.json"),
 }
-#: Files above ct2: those of the Hugging Face form and our calibration; the converter's own vocabulary has the letters in another order.
+#: Files above ct2: those of the Hugging Face form, and our calibration. The converter's own
+#: vocabulary has the letters in another order.
 _OF_HUGGING_FACE = ("vocab.json", "preprocessor_config.json", "speechpipe.json")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from speechpipe import Settings, Transcriber, Transcript, transcribe
-from speechpipe.errors import AlreadyInWork, MediaNotFound, UnknownModel, UsageError
+from speechpipe.errors import AlreadyInWork, MediaNotFound, UnknownFormat, UnknownModel, UsageError
 from speechpipe.files import sha256_file
 from speechpipe.pipeline import Run, process
 from speechpipe.repositories import FolderRepository
@@ -147,6 +147,8 @@ def test_a_missing_file_and_an_unknown_model_are_named(settings: Settings, tmp_p
         Transcriber(settings.with_(model="nb-whisper-huge"))
     with pytest.raises(UsageError):
         Transcriber(settings.with_(model="auto"))
+    with pytest.raises(UnknownFormat, match="docx"):
+        Transcriber(settings.with_(formats=("vtt", "docx")))
 
 
 def test_a_transcriber_has_its_own_settings(transcriber: Transcriber, root: Path) -> None:

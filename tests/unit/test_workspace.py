@@ -101,7 +101,7 @@ def test_dropping_the_pcm_keeps_plan_and_journals(workspace: Workspace) -> None:
 def test_a_journal_gives_back_its_lines(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "a.jsonl")
     assert journal.read() == []
-    entries = [{"text": "bånd tre\u2028 side to\n"}, {"none": None, "numbers": [1, 2.5]}]
+    entries = [{"text": "bånd tre\u2028 side to\n", "name": "b\udce5nd.wav"}, {"none": None, "numbers": [1, 2.5]}]
     for entry in entries:
         journal.append(entry)
     assert journal.read() == entries

@@ -20,7 +20,8 @@ class Transcriber:
     """Settings and the models they name. Nothing is loaded before it is used; loaded models serve every recording.
 
     Raises (on construction, before any work):
-        UnknownModel, UnknownLanguage, UnknownEngine, UnknownFormat: something named does not exist, or nothing suitable is installed.
+        UnknownModel, UnknownLanguage, UnknownEngine, UnknownFormat: something named does not exist, or nothing
+            suitable is installed.
         BrokenModel: a model's files are missing or altered.
     """
 

@@ -14,8 +14,10 @@ from typing import Any, cast
 from speechpipe.errors import SpeechpipeError
 
 from .environment import TEMPORARY, set_up
+from .parameters import how
 from .places import Places
 from .rows import Row, as_text, explanations, summary
+from .server import HOST, free_port, server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,15 +41,18 @@ def run(source: Path, output: Path, model: str, aligner: str = "auto") -> list[R
     Raises:
         SpeechpipeError: nothing could be begun; what is wrong with single recordings is in their rows.
     """
-    set_up(output / ".prefect", TEMPORARY)
+    home, port = output / ".prefect", free_port()
+    set_up(home, TEMPORARY, PREFECT_API_URL=f"http://{HOST}:{port}/api")
     os.environ["SPEECHPIPE_WORKSPACE"] = str((output / ".work").resolve())
     Places(source, output).put_into_environment()
+    chosen = how(model, aligner)
     _tell(f"Transcribing {source} with {model}; results go to {output}.")
-    # Only now: Prefect reads its switches when it is imported.
-    from .new import transcribe_new
-    from .parameters import how
+    with server(port, home / "server.log") as wait_until_healthy:
+        # Only now, as Prefect reads its switches when it is imported; and while the server starts.
+        from .new import transcribe_new
 
-    state = cast(Any, transcribe_new(how=how(model, aligner), return_state=True))
+        wait_until_healthy()
+        state = cast(Any, transcribe_new(how=chosen, return_state=True))
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result

@@ -47,9 +47,8 @@ def transcribe_new(recordings: NewRecordings = NewRecordings(), how: How = How()
         log.info("%s", error)
         return Failed(message=str(error), data=error)
     rows = [row_of(item, places, recordings, how) for item in items]
-    create_markdown_artifact(
-        as_markdown(rows), key=slug("recordings", recordings.folder or "all"), description=summary(rows)
-    )
+    shown = as_markdown(rows, str(places.outputs))
+    create_markdown_artifact(shown, key=slug("recordings", recordings.folder or "all"), description=summary(rows))
     log.info("%s", summary(rows))
     return Completed(message=summary(rows), data=rows)
 

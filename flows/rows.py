@@ -88,7 +88,7 @@ class Row:
 
 HEADINGS = ("recording", "outcome", "language", "words", "confidence", "time", "first words")
 #: How much of the first words the web page shows before its table grows too wide.
-SHOWN_COLUMNS = 44
+SHOWN_COLUMNS = 36
 NUMBERS = {"words", "confidence", "time"}
 
 

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from speechpipe.errors import DependencyError, UsageError
+from speechpipe.errors import UsageError
 
 from .environment import SERVED, set_up
 from .parameters import NewRecordings, how
 from .places import Places
+from .server import HOST, is_free, server
 
-HOST = "127.0.0.1"
-SECONDS_TO_START = 120
-SECONDS_TO_END = 15
 #: A run without a heartbeat for this long is dead; three times the heartbeat's interval.
 SILENCE = timedelta(seconds=90)
 #: As many recordings as are worked on at one time; a second run of a folder is refused.
 RUNS = 2
-PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 
 def serve(
@@ -58,12 +46,8 @@ def serve(
         recordings.mkdir(parents=True, exist_ok=True)
     if not recordings.is_dir():
         raise UsageError(f"There is no folder {recordings}.", cure="Choose the folder of your recordings.")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UsageError(f"Port {port} is taken.", cure="Choose another with --port.") from error
+    if not is_free(port):
+        raise UsageError(f"Port {port} is taken.", cure="Choose another with --port.")
     how(model)  # said now, not when the first run fails
     address = f"http://{HOST}:{port}"
     set_up(data / "prefect", SERVED, PREFECT_API_URL=f"{address}/api", PREFECT_UI_URL=address)
@@ -73,33 +57,10 @@ def serve(
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     Places(recordings, data / "transcripts").put_into_environment()
     print(f"Starting the server; its log is {data / 'prefect' / 'server.log'}.", flush=True)
-    with server(port, data / "prefect" / "server.log"):
+    with server(port, data / "prefect" / "server.log") as wait_until_healthy:
+        wait_until_healthy()
         run_until_stopped(address, recordings, data / "transcripts", model, every)
     print("Stopped.", flush=True)
-
-
-@contextmanager
-def server(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A healthy Prefect server as a child that never outlives this process.
-
-    Raises:
-        DependencyError: it ended, or was not healthy in time; names the log.
-    """
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-    with log.open("ab") as output:
-        # A session of its own: Ctrl-C reaches this process first, which then ends the server last.
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )  # fmt: skip
-    leaving = threading.Event()
-    try:
-        _wait_healthy(f"http://{HOST}:{port}/api/health", child, log)
-        threading.Thread(target=_watch, args=(child, leaving, log), daemon=True).start()
-        yield child
-    finally:
-        leaving.set()
-        _end(child)
 
 
 def run_until_stopped(address: str, recordings: Path, outputs: Path, model: str, every: timedelta | None) -> None:
@@ -181,44 +142,6 @@ def crash_silent_runs(within: timedelta = SILENCE) -> None:
             ],
         )
         automation.create()
-
-
-def _wait_healthy(url: str, child: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < until and child.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (our own address)
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
-    raise DependencyError("The Prefect server did not start.", cure=f"Its log says why: {log}")
-
-
-def _watch(child: subprocess.Popen[bytes], leaving: threading.Event, log: Path) -> None:
-    """Prefect's runner never ends while its server is gone; so end the process for it."""
-    child.wait()
-    if not leaving.is_set():
-        print(f"The Prefect server ended by itself. Its log says why: {log}", file=sys.stderr, flush=True)
-        os._exit(DependencyError.exit_code)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, sign)
-            child.wait(SECONDS_TO_END)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        except ProcessLookupError:
-            return
-
-
-def _die_with_parent() -> None:
-    """On Linux: be ended by the kernel when the process that started this one is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _raise_exit(*_: object) -> None:

@@ -114,6 +114,23 @@ def test_a_folder_is_done_though_one_recording_is_none(places: Places) -> None:
 
 
 @pytest.mark.usefixtures("server")
+def test_a_broken_file_is_tried_again_when_it_or_the_settings_have_changed(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = places.recordings / "notes.wav"
+    for name in ("reel.wav", "1954/slate.wav"):
+        (places.recordings / name).unlink()
+    assert rows_of(new())["notes.wav"].outcome == "failed"
+    assert rows_of(new())["notes.wav"].outcome == "already done"
+    notes.write_text("These are other notes.")
+    assert rows_of(new())["notes.wav"].outcome == "failed"
+    monkeypatch.setenv("SPEECHPIPE_CHANNELS", "mix")
+    assert rows_of(new())["notes.wav"].outcome == "failed"
+    assert rows_of(new())["notes.wav"].outcome == "already done"
+    assert rows_of(new(again=True))["notes.wav"].outcome == "failed"
+
+
+@pytest.mark.usefixtures("server")
 def test_only_the_folder_asked_for_is_looked_through(places: Places) -> None:
     assert list(rows_of(new("1954"))) == ["1954/slate.wav"]
     state = new("1955")
@@ -135,7 +152,7 @@ def test_the_stages_of_a_recording_are_seen_by_name_with_a_sentence_each(places:
     (bar,) = latest("progress-reel-wav")
     assert bar.data == 100.0
     (shown,) = latest("transcript-reel-wav")
-    assert "WEBVTT" in shown.data
+    assert "00:00:00.504 --> " in shown.data and "reel.wav.vtt" in shown.data.replace("\\", "")
     assert read("flow_runs", flow_run_filter=which)[0].name == "reel.wav"
 
 

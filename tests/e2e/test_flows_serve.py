@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from flows.serve import serve
+from flows.server import free_port
 from speechpipe.errors import UnknownModel, UsageError
 
 SECONDS = 120
@@ -57,12 +58,6 @@ def eventually(get: Callable[[], Any], what: str, seconds: float = SECONDS) -> A
             return found
         time.sleep(0.5)
     pytest.fail(f"not within {seconds} s: {what}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

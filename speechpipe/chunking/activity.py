@@ -10,7 +10,7 @@ from speechpipe.audio import Pcm
 FRAME_SAMPLES = 512
 FRAME_MS = 32
 _CONTEXT = 64  # samples of the frame before that the network sees with each frame
-_FRAMES_AT_ONCE = 1024  # 33 s
+_FRAMES_AT_ONCE = 256  # 8 s
 
 
 def speech_probabilities(pcm: Pcm) -> NDArray[np.float32]:
@@ -29,6 +29,7 @@ def speech_probabilities(pcm: Pcm) -> NDArray[np.float32]:
         sound = np.concatenate([context, block, np.zeros(-len(block) % FRAME_SAMPLES, np.float32)])
         frames = np.lib.stride_tricks.sliding_window_view(sound, FRAME_SAMPLES + _CONTEXT)[::FRAME_SAMPLES]
         output, h, c = session.run(None, {"input": np.ascontiguousarray(frames), "h": h, "c": c})
-        found.append(np.asarray(output, np.float32).reshape(-1))
+        # Copied: an output kept alive pins the runtime's arena, which then grows with the recording.
+        found.append(np.array(output, np.float32).reshape(-1))
         context = sound[-_CONTEXT:]
     return np.concatenate(found) if found else np.zeros(0, np.float32)

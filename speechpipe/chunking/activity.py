@@ -22,14 +22,22 @@ def speech_probabilities(pcm: Pcm) -> NDArray[np.float32]:
     from faster_whisper.vad import get_vad_model
 
     session = get_vad_model().session
-    h = c = np.zeros((1, 1, 128), np.float32)
-    context = np.zeros(_CONTEXT, np.float32)
-    found = []
+    # Everything that outlives a block is made before the first one: what is allocated in between pins the memory that
+    # the runtime frees, and the process would grow with the recording.
+    found = np.zeros(-(-pcm.samples // FRAME_SAMPLES), np.float32)
+    h, c = np.zeros((2, 1, 1, 128), np.float32)
+    sound = np.zeros(_CONTEXT + _FRAMES_AT_ONCE * FRAME_SAMPLES, np.float32)
+    frames = np.zeros((_FRAMES_AT_ONCE, FRAME_SAMPLES + _CONTEXT), np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(sound, FRAME_SAMPLES + _CONTEXT)[::FRAME_SAMPLES]
+    at = 0
     for block in pcm.blocks(_FRAMES_AT_ONCE * FRAME_SAMPLES):
-        sound = np.concatenate([context, block, np.zeros(-len(block) % FRAME_SAMPLES, np.float32)])
-        frames = np.lib.stride_tricks.sliding_window_view(sound, FRAME_SAMPLES + _CONTEXT)[::FRAME_SAMPLES]
-        output, h, c = session.run(None, {"input": np.ascontiguousarray(frames), "h": h, "c": c})
-        # Copied: an output kept alive pins the runtime's arena, which then grows with the recording.
-        found.append(np.array(output, np.float32).reshape(-1))
-        context = sound[-_CONTEXT:]
-    return np.concatenate(found) if found else np.zeros(0, np.float32)
+        count = -(-len(block) // FRAME_SAMPLES)
+        sound[_CONTEXT : _CONTEXT + len(block)] = block
+        sound[_CONTEXT + len(block) :] = 0
+        frames[:] = windows
+        output, new_h, new_c = session.run(None, {"input": frames[:count], "h": h, "c": c})
+        found[at : at + count] = np.reshape(output, -1)
+        h[:], c[:] = new_h, new_c
+        at += count
+        sound[:_CONTEXT] = sound[len(block) : len(block) + _CONTEXT]
+    return found

@@ -204,6 +204,28 @@ def test_damage_in_the_middle_is_stepped_over(tmp_path: Path) -> None:
     np.testing.assert_allclose(last, noise[-8_000:], atol=2)
 
 
+def test_a_damaged_packet_costs_only_itself(tmp_path: Path) -> None:
+    """FLAC in Matroska: its packets stay, one of them no longer decodes."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("flac", rate=16_000, layout="mono")
+        noise = np.random.default_rng(1).integers(-9_000, 9_000, 160_000).astype("<i2")
+        frame = av.AudioFrame.from_ndarray(noise[None], format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 16_000, 0, Fraction(1, 16_000)
+        packets = [*stream.encode(frame), *stream.encode(None)]
+        damaged = bytes(packets[10])
+        container.mux(packets)
+    content = path.read_bytes()
+    assert content.count(damaged) == 1
+    path.write_bytes(content.replace(damaged, bytes(len(damaged))))
+    decoded = decode(path, tmp_path / "out", "auto")
+    assert (decoded.incomplete_reason or "").startswith("1 piece of the sound could not be decoded")
+    assert decoded.duration_ms == pytest.approx(10_000, abs=2)
+    kept = np.fromfile(tmp_path / "out" / "lane-0.s16", "<i2")
+    np.testing.assert_allclose(kept[-32_000:], noise[-32_000:], atol=2)
+    assert (kept == 0).sum() > 1_000
+
+
 def test_media_without_sound_has_no_lanes(tmp_path: Path, speech: Path) -> None:
     decoded = decode(speech / "fixtures" / "opencast" / "vonly.mov", tmp_path, "auto")
     assert decoded == Decoded(lanes=(), duration_ms=0)

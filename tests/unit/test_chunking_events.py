@@ -64,6 +64,7 @@ SOUNDS: dict[str, tuple[str, Callable[[], np.ndarray]]] = {
     "chords": ("music", lambda: played(0.8, (262, 330, 392), (220, 277, 330), (196, 247, 294))),
     "organ": ("music", lambda: played(3, (262, 330, 392), (220, 277, 330))),
     "whistling": ("music", lambda: played(0.5, (880,), (988,), (1047,), (1175,), harmonics=1)),
+    "melody of steady tones": ("music", lambda: 0.3 * np.sin(2 * np.pi * (600 + 100 * (np.arange(N) // 16_384)) * T)),
     "music in hiss": ("music", lambda: played(0.25, (262,), (330,), (392,), (523,)) + white(-35)),
 }
 
@@ -78,6 +79,14 @@ def events(folder: Path, sound: np.ndarray, windows: list[Window] | None = None)
 def test_each_sound_is_one_event_of_its_kind(tmp_path: Path, name: str) -> None:
     kind, make = SOUNDS[name]
     assert events(tmp_path, make()) == [Event(0, 6_000, kind, 1)]  # type: ignore[arg-type]
+
+
+def test_a_narrow_band_of_noise_is_no_tone(tmp_path: Path) -> None:
+    """Wind in a gap: all its power within 12 Hz, but never steady."""
+    spectrum = np.fft.rfft(np.random.default_rng(4).standard_normal(N))
+    spectrum[np.abs(np.fft.rfftfreq(N, 1 / RATE) - 700) > 6] = 0
+    wind = np.fft.irfft(spectrum, N)
+    assert "tone" not in [event.kind for event in events(tmp_path, 0.3 * wind / np.abs(wind).max())]
 
 
 def test_kinds_in_a_row_touch_and_lie_where_they_sound(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class _Source:
         self._damaged = 0  # packets that did not decode
         self._silence = 0  # samples put in for leaps
         self._rebased = False
+        self._exactly = True  # the next time stamp is followed to the sample: at the start, and after damage
         self._zero: float | None = None  # the time stamp, in seconds, of the recording's start
         self._due = 0.0  # where, in samples at 16 kHz, the next frame falls by the frames before it
         self._key: tuple[object, ...] = ()
@@ -121,6 +122,7 @@ class _Source:
 
     def _damage(self, error: Exception) -> None:
         self._damaged += 1
+        self._exactly = True
         self.trouble = self.trouble or str(getattr(error, "strerror", None) or error).lower()
 
     def _check(self, frame: Any) -> None:
@@ -137,7 +139,8 @@ class _Source:
             start = self._container.start_time
             self._zero = stamp if start is None else start / 1_000_000
         gap = round((stamp - self._zero) * RATE - self._due)
-        if abs(gap) <= (0 if first else _JITTER):
+        exactly, self._exactly = self._exactly, False
+        if -_JITTER <= gap <= (0 if exactly else _JITTER):
             return 0
         if gap < 0 or self._silence + gap > _MAX_SILENCE:  # stamps that run back or wild: go on from here
             self._rebased = self._rebased or not first or gap > 0

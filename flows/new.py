@@ -59,7 +59,7 @@ def row_of(item: Item, places: Places, recordings: NewRecordings, how: How) -> R
     if not recordings.again and (row := done_before(item, places, how)):
         log.info("%s: %s", name, ALREADY)
         return row
-    with tags(how.model.split(" ")[0]):
+    with tags(transcriber(how.settings()).model.name):
         one = OneRecording(recording=name, again=recordings.again)
         state = cast(State[Any], transcribe_recording(one, how, return_state=True))
     result = state.result(raise_on_failure=False)

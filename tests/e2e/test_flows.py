@@ -99,6 +99,7 @@ def test_a_folder_is_done_though_one_recording_is_none(places: Places) -> None:
         assert all(Path(file).is_file() and Path(file).is_relative_to(places.outputs) for file in rows[name].files)
     children = children_of(state)
     assert set(children) == set(rows)
+    assert all(child.tags == ["fake"] for child in children.values())
     failed = children["notes.wav"]
     assert failed.state_name == "Failed"
     assert UnreadableMedia.cure in failed.state.message and str(places.recordings) not in failed.state.message

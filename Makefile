@@ -9,9 +9,10 @@ PORT ?= 4200
 DATA ?= data
 FOLDER ?= sample_audio
 
-# An environment is ready when its stamp is newer than its lock; the tests' is ready for the demo too.
+# An environment is ready when its stamp is newer than its lock; a larger one serves for the smaller too.
 DEMO := .venv/.demo
 TEST := .venv/.test
+ALL := .venv/.all
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 define install
@@ -34,10 +35,14 @@ $(TEST): requirements/test.txt pyproject.toml
 	$(call install,requirements/test.txt)
 	@touch $(DEMO) $@
 
+$(ALL): requirements/all.txt pyproject.toml
+	$(call install,requirements/all.txt)
+	@touch $(DEMO) $(TEST) $@
+
 demo: $(DEMO) ## run the Prefect flow on sample_audio/ and show what came out (MODEL=... OUTPUT=...)
 	@$(BIN)/python -m flows.demo --source sample_audio --output $(OUTPUT) --model $(MODEL)
 
-install: $(TEST) ## make the environment that the tests need
+install: $(ALL) ## make the environment that all tests need, torch and the engines on it among it
 
 serve: $(DEMO) ## start a local Prefect server with the flows deployed (PORT=... DATA=... FOLDER=...)
 	@$(BIN)/speechpipe serve --data $(DATA) --folder $(FOLDER) --port $(PORT)
@@ -45,18 +50,18 @@ serve: $(DEMO) ## start a local Prefect server with the flows deployed (PORT=...
 test: $(TEST) ## run the tests that need nothing but Python packages
 	$(BIN)/python -m pytest -m "not extra"
 
-test-all: $(TEST) ## run every test; installs Node, Chromium and jing on Debian where they are missing
+test-all: $(ALL) ## run the tests that need torch, a browser or Node; installs Node, Chromium and jing on Debian
 	./tests/install-programs
 	$(BIN)/python -m pytest -m extra
 
-lint: $(TEST) ## ruff, mypy --strict, import-linter, sizes
+lint: $(ALL) ## ruff, mypy --strict, import-linter, sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/sizes.py
 
-bench: $(TEST) ## measure speed, memory and alignment; figures go to bench/results/
+bench: $(ALL) ## measure speed, memory and alignment; figures go to bench/results/
 	$(BIN)/python bench/run.py
 
 docs: $(TEST) ## check the documentation: links, commands and settings named in it
@@ -65,6 +70,7 @@ docs: $(TEST) ## check the documentation: links, commands and settings named in 
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra flows --group build $(COMPILE) -o requirements/demo.txt
 	uv pip compile pyproject.toml --extra flows --extra pydub --group build --group test --group lint -c requirements/demo.txt $(COMPILE) -o requirements/test.txt
+	uv pip compile pyproject.toml --extra all --group build --group test --group lint -c requirements/test.txt $(COMPILE) -o requirements/all.txt
 COMPILE := --upgrade --generate-hashes --no-emit-index-url --no-strip-extras --no-header --python-version 3.11 --quiet
 
 clean: ## remove the environment and everything made by the other targets

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+#: 1.0 lacks ``identifier``, ``title`` and ``rights``.
+READABLE_VERSIONS = ("1.0", SCHEMA_VERSION)
 
 Timing = Literal["aligned", "decoder", "interpolated", "human"]
 Outcome = Literal["speech", "no_speech", "silent", "no_audio"]
@@ -100,6 +102,17 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """What may be done with the recording and its text. ``statement`` is a URI or a sentence; None is not known."""
+
+    statement: str | None = None
+    access: str | None = None
+    may_transcribe: bool | None = None
+    may_publish: bool | None = None
+    may_train: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One act of processing: provenance. Names no machine and no path of one."""
 
@@ -126,7 +139,10 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Everything known about what is said in one recording."""
+    """Everything known about what is said in one recording.
+
+    ``identifier``, ``title`` and ``rights`` are what its repository says of it.
+    """
 
     media: Media
     outcome: Outcome
@@ -138,6 +154,9 @@ class Transcript:
     complete: bool = True
     incomplete_reason: str | None = None
     revision: Revision | None = None
+    identifier: str | None = None
+    title: str | None = None
+    rights: Rights = Rights()
 
     @property
     def text(self) -> str:
@@ -171,7 +190,7 @@ class Transcript:
             ValueError: another schema version, a missing field or a value of the wrong type.
         """
         version = data.get("schema_version")
-        if version != SCHEMA_VERSION:
+        if version not in READABLE_VERSIONS:
             raise ValueError(f"schema_version is {version!r}, not {SCHEMA_VERSION!r}")
         fields = {key: value for key, value in data.items() if key != "schema_version"}
         return cast(Transcript, _typed(cls, fields, "transcript"))

@@ -6,7 +6,7 @@ import dataclasses
 
 from hypothesis import strategies as st
 
-from speechpipe.transcript import Event, Media, Revision, Segment, Step, Stream, Transcript, Word
+from speechpipe.transcript import Event, Media, Revision, Rights, Segment, Step, Stream, Transcript, Word
 
 #: Markup, line ends, controls, marks that combine (one with `>`), right to left, emoji, no characters, lone surrogates.
 TROUBLE = [
@@ -130,6 +130,9 @@ def transcripts(segments: st.SearchStrategy[Segment]) -> st.SearchStrategy[Trans
         complete=st.booleans(),
         incomplete_reason=st.none() | texts,
         revision=st.none() | st.builds(Revision, texts, texts, st.none() | texts),
+        identifier=st.none() | texts,
+        title=st.none() | texts,
+        rights=st.builds(Rights, st.none() | texts, st.none() | texts, st.none() | st.booleans()),
     )
 
 
@@ -184,5 +187,8 @@ INTERVIEW = Transcript(
         Step("align", "speechpipe", "0.1.0", "example/aligner", "fedcba98", ended="2026-01-15T12:02:00Z"),
     ),
     warnings=("The container says 41.000 s, 40.000 s were decoded.",),
+    identifier="reels/reel <12> & more.wav",
+    title="Samtale med Máret, 1985",
+    rights=Rights("http://rightsstatements.org/vocab/InC/1.0/", "reading room only", may_publish=False),
 )
 NOTHING_SAID = Transcript(Media("empty.wav", duration_ms=5_000), "no_speech")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from speechpipe.transcript import SCHEMA_VERSION, Transcript
+from speechpipe.transcript import READABLE_VERSIONS, SCHEMA_VERSION, Transcript
 
 #: What the types do not say, by dataclass and field.
 BOUNDS: Mapping[tuple[str, str], Mapping[str, Any]] = {
@@ -36,7 +36,7 @@ def schema() -> dict[str, Any]:
         "$id": f"urn:speechpipe:transcript:{SCHEMA_VERSION}",
         "title": "speechpipe transcript",
         **top,
-        "properties": {"schema_version": {"const": SCHEMA_VERSION}, **top["properties"]},
+        "properties": {"schema_version": {"enum": list(READABLE_VERSIONS)}, **top["properties"]},
         "required": ["schema_version", *top["required"]],
         "$defs": definitions,
     }

@@ -124,7 +124,9 @@ class Run:
     def transcript(self) -> Transcript:
         """What the stages found; all three must be done."""
         warning = self.transcriber.warning
-        return assemble(self._stages, (warning,) if warning else ())
+        found = assemble(self._stages, (warning,) if warning else ())
+        item = self.item
+        return replace(found, identifier=item.identifier, title=item.title, rights=item.rights)
 
     def deposit(self) -> Receipt:
         """Write every format into the repository, the receipt last; then let the scratch audio go."""

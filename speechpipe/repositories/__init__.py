@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from speechpipe.repositories.contract import Deposited, Item, Package, Part, Receipt, Repository, Rights, Status
+from speechpipe.repositories.contract import Deposited, Item, Package, Part, Receipt, Repository, Status
 from speechpipe.repositories.folder import FolderRepository
+from speechpipe.transcript import Rights
 
 __all__ = ["Deposited", "FolderRepository", "Item", "Package", "Part", "Receipt", "Repository", "Rights", "Status"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from speechpipe.transcript import Outcome
+from speechpipe.transcript import Outcome, Rights
 
 Status = Literal["done", "failed", "skipped"]
 
@@ -22,17 +22,6 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
-    """None: not known."""
-
-    statement: str | None = None
-    access: str | None = None
-    may_transcribe: bool | None = None
-    may_publish: bool | None = None
-    may_train: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
     """One recording in a repository. Only the identifier and one part are always known."""
 
@@ -41,7 +30,7 @@ class Item:
     title: str | None = None
     language: str | None = None
     channels: str | None = None
-    rights: Rights = Rights()
+    rights: Rights = field(default_factory=Rights)
 
 
 @dataclass(frozen=True, slots=True)

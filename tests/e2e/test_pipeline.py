@@ -6,17 +6,19 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jiwer
 import numpy as np
 import pytest
 
-from speechpipe import Settings, Transcriber, Transcript, transcribe
+from speechpipe import Settings, Transcriber, Transcript, formats, transcribe
 from speechpipe.errors import AlreadyInWork, MediaNotFound, UnknownFormat, UnknownModel, UsageError
 from speechpipe.files import sha256_file
 from speechpipe.pipeline import Run, process
 from speechpipe.repositories import FolderRepository
+from speechpipe.transcript import Rights
 from speechpipe.workspace import Workspace
 
 WHISPER, WAV2VEC2 = "whisper-tiny-archive", "wav2vec2-tiny-archive"
@@ -199,6 +201,16 @@ def test_a_recording_is_deposited_once_and_found_done(transcriber: Transcriber, 
         for name in names
         if name.endswith("speechpipe.json")  # holds how long it took
     }
+
+
+def test_what_the_repository_knows_of_an_item_stands_in_its_transcript(
+    transcriber: Transcriber, root: Path, tmp_path: Path
+) -> None:
+    repository, item = FolderRepository.of_file(root / "sample_audio" / "slate.wav", tmp_path)
+    known = replace(item, title="A slate", rights=Rights("https://creativecommons.org/licenses/by/4.0/", "open"))
+    process(transcriber, repository, known)
+    found = formats.read((tmp_path / "slate.wav.json").read_bytes(), "json")
+    assert (found.identifier, found.title, found.rights) == (item.identifier, known.title, known.rights)
 
 
 def test_other_settings_and_lost_files_are_done_anew(settings: Settings, root: Path, tmp_path: Path) -> None:

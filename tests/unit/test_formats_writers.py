@@ -247,7 +247,7 @@ def changed(**changes: Any) -> bytes:
         (b"[" * 200_000, "nested too deeply"),
         (b'{"a":' * 200_000, "nested too deeply"),
         (b"9" * 10_000, "limit"),
-        (changed(schema_version="2.0"), "'2.0', not '1.0'"),
+        (changed(schema_version="2.0"), "'2.0', not '1.1'"),
         (changed(media=None), "transcript.media: not an object"),
         (changed(media={}), "transcript.media"),
         (changed(outcome="failed"), "'failed' is none of speech"),

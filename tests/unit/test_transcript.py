@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from speechpipe import formats
-from speechpipe.transcript import SCHEMA_VERSION, Event, Media, Revision, Segment, Transcript, Word
+from speechpipe.transcript import SCHEMA_VERSION, Event, Media, Revision, Rights, Segment, Transcript, Word
 from tests.transcripts import INTERVIEW, NOTHING_SAID
 
 
@@ -71,6 +71,12 @@ def test_no_speech_has_an_empty_list_of_segments() -> None:
 def test_what_has_a_default_may_be_left_out() -> None:
     short = {"schema_version": SCHEMA_VERSION, "media": {"name": "a"}, "outcome": "silent"}
     assert Transcript.from_dict(short) == Transcript(Media("a"), "silent")
+
+
+def test_an_older_transcript_without_title_and_rights_is_read() -> None:
+    old = {key: value for key, value in INTERVIEW.to_dict().items() if key not in ("identifier", "title", "rights")}
+    read = Transcript.from_dict({**old, "schema_version": "1.0"})
+    assert read == dataclasses.replace(INTERVIEW, identifier=None, title=None, rights=Rights())
 
 
 def test_a_whole_number_is_a_number() -> None:

@@ -42,6 +42,10 @@ class Chunking(_Section):
 class Decoding(_Section):
     beam_size: int = Field(5, ge=1, le=20)
     batch_size: int = Field(8, ge=1, le=64)
+    prompt: str | None = Field(None, description="a text that the recording could go on from")
+    vocabulary: tuple[str, ...] = Field((), description="names and places of the collection")
+    context: bool = Field(False, description="each window is told what was recognised before it")
+    fallback: Literal["off", "deterministic", "full"] = Field("full", description="how a failed window is tried again")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "default"
     threads: int = Field(0, ge=0, description="0: as many as there are cores")
@@ -74,6 +78,7 @@ class Settings(BaseSettings):
     offline: bool = False
     workspace: Path | None = None
     models_folder: Path | None = None
+    accepted_licences: tuple[str, ...] = ()
     chunking: Chunking = Chunking()
     decoding: Decoding = Decoding()
     captions: Captions = Captions()
@@ -104,6 +109,14 @@ class Settings(BaseSettings):
 
     def with_(self, **changes: Any) -> Settings:
         return self.model_copy(update=changes)
+
+    @property
+    def store_folder(self) -> Path:
+        """Where fetched models are kept: as set, or below the user's data folder."""
+        if self.models_folder is not None:
+            return self.models_folder
+        data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        return Path(data) / "speechpipe" / "models"
 
     @property
     def workspace_folder(self) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe.settings import Decoding
 from speechpipe.transcript import Word
 
 SAMPLE_RATE = 16_000
@@ -17,7 +18,10 @@ SAMPLE_RATE = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """``pcm``: float32, mono, 16 kHz, -1..1. ``language``: BCP 47, or None to be detected."""
+    """``pcm``: float32, mono, 16 kHz, -1..1. ``language``: BCP 47, or None to be detected.
+
+    ``prompt``: what was said just before the clip; an engine that takes none raises ``UsageError``.
+    """
 
     pcm: NDArray[np.float32]
     language: str | None = None
@@ -26,10 +30,27 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to decode. An engine that cannot honour a value other than the default raises ``UsageError``."""
+    """How to decode, for all clips alike; the names and defaults are those of ``settings.Decoding``.
+
+    An engine that cannot honour a value other than the default raises ``UsageError``; it ignores none.
+
+    ``prompt``: a text that the recording could go on from. ``vocabulary``: names and places to be expected.
+    ``context``: the clips' own prompts are what was recognised before them, so a clip that fails is decoded again
+    without. ``fallback``: how a clip that failed is decoded again: not at all, in the ways that are deterministic,
+    or sampled as well.
+    """
 
     beam_size: int = 5
     batch_size: int = 8
+    prompt: str | None = None
+    vocabulary: tuple[str, ...] = ()
+    context: bool = False
+    fallback: Literal["off", "deterministic", "full"] = "full"
+
+    @classmethod
+    def of(cls, decoding: Decoding) -> Options:
+        """The options among the settings; what is left of those says where and on how many threads to compute."""
+        return cls(**{option.name: getattr(decoding, option.name) for option in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)

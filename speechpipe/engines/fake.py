@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from speechpipe import languages
 from speechpipe.engines.contract import SAMPLE_RATE, Clip, ModelFiles, Options, Result, Utterance
-from speechpipe.engines.loading import checked_options, checked_pcm, clip_ms, info_of
+from speechpipe.engines.loading import checked_options, checked_pcm, clip_ms, info_of, refuse_prompts
 from speechpipe.settings import Decoding
 
 MS_PER_WORD = 500
@@ -31,6 +31,7 @@ class Fake:
 
     def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
         checked_options(options, self.info.name, "batch_size")
+        refuse_prompts(clips, self.info.name)
         heard = [checked_pcm(clip) for clip in clips]
         asked = [None if clip.language is None else (languages.check(clip.language), clip.language) for clip in clips]
         return [

@@ -35,6 +35,7 @@ from speechpipe.engines.loading import (
     require,
     running,
 )
+from speechpipe.engines.prompts import prompt_tokens
 from speechpipe.errors import BrokenModel, UsageError
 from speechpipe.settings import Decoding
 
@@ -89,8 +90,8 @@ class FasterWhisper:
         )
 
     def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
-        checked_options(options, self.info.name, "beam_size", "batch_size")
-        jobs = [job for i, clip in enumerate(clips) if (job := self._job(i, clip)) is not None]
+        checked_options(options, self.info.name, "beam_size", "batch_size", "prompt", "vocabulary")
+        jobs = [job for i, clip in enumerate(clips) if (job := self._job(i, clip, options)) is not None]
         results = [Result(language=clip.language) for clip in clips]
         for batch in _batches(jobs, options.batch_size):
             with running(self.info.model):
@@ -105,12 +106,18 @@ class FasterWhisper:
         with running(self.info.model):
             return [None if pcm is None else self._detected(self._encode([pcm]))[0] for pcm in heard]
 
-    def _job(self, index: int, clip: Clip) -> _Job | None:
+    def _job(self, index: int, clip: Clip, options: Options) -> _Job | None:
         """None for a clip with nothing to hear; what is wrong with a clip is said before any is decoded."""
         language = None if clip.language is None else self._whisper_language(clip.language)
         pcm = checked_pcm(clip)
-        prompt = self._whisper.hf_tokenizer.encode(" " + (clip.prompt or "").strip(), add_special_tokens=False).ids
-        return None if pcm is None else _Job(index, clip, pcm, language, prompt if (clip.prompt or "").strip() else [])
+        prompt = prompt_tokens(self._encoded_text, options, clip.prompt)
+        return None if pcm is None else _Job(index, clip, pcm, language, prompt)
+
+    def _encoded_text(self, text: str) -> list[int]:
+        """Token ids of ``text``, and no command to the model among them, whatever the text says."""
+        first_command = self._whisper.hf_tokenizer.token_to_id("<|endoftext|>")
+        ids = self._whisper.hf_tokenizer.encode(text, add_special_tokens=False).ids
+        return [token for token in ids if token < first_command]
 
     def _whisper_language(self, code: str) -> str:
         whisper = languages.whisper_code(code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -95,10 +95,40 @@ def checked_options(options: Options, engine: str, *honoured: str) -> None:
     """Raises ``UsageError`` for a value out of range, and for any but the default where it is not honoured."""
     for field in fields(Options):
         value = getattr(options, field.name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise UsageError(f"The option {field.name} must be a whole number from 1 on, not {value!r}.")
+        wanted, fits = _VALUES[field.name]
+        if not fits(value):
+            raise UsageError(f"The option {field.name} must be {wanted}, not {value!r}.")
         if field.name not in honoured and value != field.default:
             raise UsageError(f"The engine {engine} has no option {field.name}.", cure="Leave it at its default.")
+
+
+def refuse_prompts(clips: Sequence[Clip], engine: str) -> None:
+    """Raises ``UsageError`` where a clip has a prompt; for engines that cannot take one."""
+    if any(clip.prompt for clip in clips):
+        raise UsageError(f"The engine {engine} cannot be told what was said before.", cure="Leave the prompt out.")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_words(value: object) -> bool:
+    return isinstance(value, tuple) and all(map(_is_text, value))
+
+
+_COUNT = "a whole number from 1 on", _is_count
+_VALUES: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "beam_size": _COUNT,
+    "batch_size": _COUNT,
+    "prompt": ("a text or None", lambda value: value is None or _is_text(value)),
+    "vocabulary": ("a tuple of words", _is_words),
+    "context": ("True or False", lambda value: isinstance(value, bool)),
+    "fallback": ("off, deterministic or full", lambda value: value in ("off", "deterministic", "full")),
+}
 
 
 def checked_pcm(clip: Clip | NDArray[np.float32], max_clip_ms: int = MAX_CLIP_MS) -> NDArray[np.float32] | None:

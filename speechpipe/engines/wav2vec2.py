@@ -28,6 +28,7 @@ from speechpipe.engines.loading import (
     info_of,
     loading,
     read_json,
+    refuse_prompts,
     require,
     running,
 )
@@ -73,6 +74,7 @@ class Wav2Vec2:
 
     def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
         checked_options(options, self.info.name, "batch_size")
+        refuse_prompts(clips, self.info.name)
         for clip in clips:
             if clip.language is not None:
                 languages.check(clip.language)

@@ -106,8 +106,7 @@ class Stages:
         if done is None:
             started = now()
             language, probability = self._language()
-            decoding = self.transcriber.settings.decoding
-            options = Options(decoding.beam_size, decoding.batch_size)
+            options = Options.of(self.transcriber.settings.decoding)
             for batch in self._pending("transcribe", self.transcribe_key, progress):
                 clips = [Clip(self._pcm(window), language) for window in batch]
                 results = self.transcriber.engine.transcribe(clips, options)
@@ -241,11 +240,9 @@ class Stages:
         return _step("chunk", "speechpipe", installed.version(), settings, started)
 
     def _engine_step(self, language: str | None, probability: float | None, started: str) -> Step:
-        model, decoding = self.transcriber.model, self.transcriber.settings.decoding
-        info = self.transcriber.engine.info
+        model, info = self.transcriber.model, self.transcriber.engine.info
         settings: dict[str, Any] = {"language": language, "language_probability": probability}
-        settings |= {"beam_size": decoding.beam_size, "batch_size": decoding.batch_size}
-        settings |= info.settings
+        settings |= asdict(Options.of(self.transcriber.settings.decoding)) | info.settings
         return _model_step("transcribe", self.transcriber.engine_name, info.version, model, settings, started)
 
     def _align_step(self, started: str) -> Step | None:

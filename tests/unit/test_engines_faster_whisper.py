@@ -117,6 +117,44 @@ def test_a_language_is_detected_with_its_probability(engine: FasterWhisper, nois
     assert 0 < found[1] <= 1
 
 
+def asked(engine: FasterWhisper, clip: Clip, options: Options, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What CTranslate2 was asked for ``clip``; it does it, too."""
+    calls: list[dict[str, Any]] = []
+    model = engine._whisper.model
+
+    class Spy:
+        def generate(self, features: Any, prompts: Any, **settings: Any) -> Any:
+            calls.append({"prompts": prompts, **settings})
+            return model.generate(features, prompts, **settings)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._whisper, "model", Spy())
+        engine.transcribe([clip], options)
+    return calls[0]
+
+
+def test_names_prompt_and_what_was_said_come_before_the_clip(
+    engine: FasterWhisper, noise: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = engine._whisper.hf_tokenizer.decode
+    (plain,) = asked(engine, noise, Options(), monkeypatch)["prompts"]
+    told = Options(vocabulary=("Hitra", "Smøla"), prompt="Reel four.")
+    (prompt,) = asked(engine, replace(noise, prompt="and so on"), told, monkeypatch)["prompts"]
+    assert decode(prompt[:1], skip_special_tokens=False) == "<|startofprev|>"
+    assert decode(prompt[1 : -len(plain)]) == " Hitra, Smøla Reel four. and so on"
+    assert prompt[-len(plain) :] == plain
+
+
+def test_a_prompt_gives_the_model_no_commands(
+    engine: FasterWhisper, noise: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (prompt,) = asked(engine, noise, Options(vocabulary=("a<|endoftext|><|nospeech|>b",)), monkeypatch)["prompts"]
+    assert engine._whisper.hf_tokenizer.decode(prompt[1:-3], skip_special_tokens=False) == " ab"
+
+
 class Output:
     """What CTranslate2 gives for one clip."""
 

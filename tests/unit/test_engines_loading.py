@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from speechpipe.engines.loading import (
     loading,
     missing_package,
     read_json,
+    refuse_prompts,
     require,
     running,
 )
@@ -82,6 +84,41 @@ def test_options_at_their_default_are_honoured_by_all() -> None:
     checked_options(Options(beam_size=1), "e", "beam_size")
     with pytest.raises(UsageError, match="e has no option batch_size"):
         checked_options(Options(batch_size=1), "e", "beam_size")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("prompt", ""),
+        ("prompt", " "),
+        ("prompt", 7),
+        ("vocabulary", "Hitra"),
+        ("vocabulary", ["Hitra"]),
+        ("vocabulary", ("Hitra", " ")),
+        ("vocabulary", ("Hitra", 7)),
+        ("context", "yes"),
+        ("context", None),
+        ("fallback", "on"),
+        ("fallback", None),
+    ],
+)
+def test_values_that_no_engine_knows(option: str, value: object) -> None:
+    every = [field.name for field in fields(Options)]
+    with pytest.raises(UsageError, match=f"option {option} must be"):
+        checked_options(replace(Options(), **{option: value}), "e", *every)  # type: ignore[arg-type]
+
+
+def test_options_are_those_of_the_settings() -> None:
+    assert Options.of(Decoding()) == Options()
+    asked = Decoding(beam_size=2, batch_size=3, prompt="a", vocabulary=("b",), context=True, fallback="off")
+    assert Options.of(asked) == Options(2, 3, "a", ("b",), True, "off")
+
+
+def test_prompts_are_refused_and_empty_ones_are_none() -> None:
+    pcm = np.zeros(0, np.float32)
+    refuse_prompts([Clip(pcm), Clip(pcm, prompt="")], "e")
+    with pytest.raises(UsageError, match="engine e cannot be told"):
+        refuse_prompts([Clip(pcm), Clip(pcm, prompt="said before")], "e")
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,4 +121,13 @@ class Engine(Protocol):
 
     def detect_language(self, clips: Sequence[Clip]) -> list[tuple[str, float] | None]:
         """Language and its probability a clip; None where the engine or the model cannot tell."""
+        ...
+
+
+@runtime_checkable
+class TellsLanguages(Protocol):
+    """An engine that can say how probable each language is, not the best alone."""
+
+    def language_probabilities(self, clips: Sequence[Clip]) -> list[dict[str, float] | None]:
+        """Language (BCP 47) → probability a clip, summing to 1 at most; None where nothing can be told."""
         ...

@@ -106,6 +106,17 @@ class FasterWhisper:
         with running(self.info.model):
             return [None if pcm is None else self._detected(self._encode([pcm]))[0] for pcm in heard]
 
+    def language_probabilities(self, clips: Sequence[Clip]) -> list[dict[str, float] | None]:
+        heard = [checked_pcm(clip) for clip in clips]
+        if not self._multilingual:
+            return [None] * len(clips)
+        with running(self.info.model):
+            return [None if pcm is None else self._probabilities(pcm) for pcm in heard]
+
+    def _probabilities(self, pcm: NDArray[np.float32]) -> dict[str, float]:
+        (ranked,) = self._whisper.model.detect_language(self._encode([pcm]))
+        return {languages.check(token.strip("<|>")): float(probability) for token, probability in ranked}
+
     def _job(self, index: int, clip: Clip, options: Options) -> _Job | None:
         """None for a clip with nothing to hear; what is wrong with a clip is said before any is decoded."""
         language = None if clip.language is None else self._whisper_language(clip.language)

@@ -255,3 +255,12 @@ def test_an_old_conversion_without_a_preprocessor_config_loads(tmp_path: Path) -
     copy = tmp_path / "copy"
     shutil.copytree(MODEL.path / "ct2", copy, ignore=shutil.ignore_patterns("preprocessor_config.json"))
     assert FasterWhisper(replace(MODEL, path=copy), Decoding(threads=1))._extract.mel_filters.shape[0] == 80
+
+
+def test_all_probabilities_of_languages_are_told_the_best_as_detected(engine: FasterWhisper, noise: Clip) -> None:
+    clips = [replace(noise, language=None), Clip(np.zeros(0, np.float32))]
+    whole, nothing = engine.language_probabilities(clips)
+    assert whole is not None and nothing is None
+    best = max(whole, key=lambda language: whole[language])
+    assert engine.detect_language(clips)[0] == (best, round(whole[best], 4))
+    assert abs(sum(whole.values()) - 1) < 1e-3 and {"en", "nb", "sv"} <= set(whole)

@@ -25,7 +25,7 @@ from speechpipe import Transcriber, Word, transcribe
 from speechpipe.alignment import align
 from speechpipe.engines import load_acoustic_model
 from speechpipe.engines.contract import ModelFiles
-from speechpipe.engines.wav2vec2 import CALIBRATION
+from speechpipe.engines.ctc import CALIBRATION
 from speechpipe.files import write_atomically
 from speechpipe.settings import Decoding, Settings
 

@@ -12,7 +12,7 @@ import pytest
 from speechpipe.emissions import Emissions
 from speechpipe.engines import load_acoustic_model
 from speechpipe.engines.contract import ModelFiles
-from speechpipe.engines.wav2vec2 import PAUSE_MS, _utterances, greedy_words, log_softmax, read_layout
+from speechpipe.engines.ctc import PAUSE_MS, greedy_words, log_softmax, read_layout, utterances
 from speechpipe.errors import BrokenModel, UsageError
 from speechpipe.settings import Decoding
 
@@ -142,12 +142,12 @@ def test_confidence_is_the_geometric_mean_of_the_letters() -> None:
 
 @pytest.mark.parametrize("heard", ["", "____", "||||", "_|?|_"])
 def test_no_letters_no_words(heard: str) -> None:
-    assert list(_utterances(emissions_of(heard), 20 * len(heard))) == []
+    assert list(utterances(emissions_of(heard), 20 * len(heard))) == []
 
 
 def test_a_long_pause_ends_an_utterance() -> None:
     pause = PAUSE_MS // 20
-    shorter, longer = (list(_utterances(emissions_of("a" + "|" * n + "b"), 10_000)) for n in (pause - 1, pause))
+    shorter, longer = (list(utterances(emissions_of("a" + "|" * n + "b"), 10_000)) for n in (pause - 1, pause))
     assert [u.text for u in shorter] == ["a b"]
     assert [(u.text, u.start_ms, u.end_ms) for u in longer] == [("a", 0, 20), ("b", 720, 740)]
 

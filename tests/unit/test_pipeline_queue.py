@@ -1,0 +1,172 @@
+"""The order of a batch, its groups, its end of the night, and when it gives up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechpipe.pipeline.queue import (
+    ATTEMPTS,
+    BACK_OFF_S,
+    ENOUGH,
+    GROUP_MS,
+    LARGEST_GROUP,
+    PATIENCE_S,
+    Work,
+    at_once,
+    common_reason,
+    deadline,
+    grouped,
+    in_order,
+    queue,
+)
+from speechpipe.repositories.contract import Receipt
+
+NIGHT = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
+HOUR = 3_600_000
+
+works = st.lists(
+    st.builds(Work, st.uuids().map(str), st.integers(0, 20 * HOUR), st.floats(0, 40 * 24 * 3600)), max_size=60
+)
+
+
+@given(works, st.integers(1, GROUP_MS), st.integers(1, 7))
+def test_every_recording_is_in_exactly_one_group_and_only_short_ones_share(
+    some: list[Work], least: int, most: int
+) -> None:
+    groups = grouped(some, least, most)
+    assert sorted(w.identifier for g in groups for w in g) == sorted(w.identifier for w in some)
+    for group in groups:
+        assert 1 <= len(group) <= most
+        assert len(group) == 1 or all(work.expected_ms < least for work in group)
+    enough = [g for g in groups if len(g) == most or sum(w.expected_ms for w in g) >= least]
+    assert len(groups) - len(enough) <= 1  # only the last may be too little
+
+
+def test_a_group_is_worth_the_loading_of_a_model() -> None:
+    short = [Work(f"{n}", 20_000) for n in range(2000)]
+    groups = grouped(short)
+    assert all(15_000 <= 0.05 * sum(w.expected_ms for w in g) for g in groups[:-1])
+    assert max(map(len, grouped([Work(f"{n}", 1) for n in range(1000)]))) == LARGEST_GROUP
+
+
+def test_short_ones_go_first_but_waiting_counts() -> None:
+    reel, clip = Work("reel", 10 * HOUR, 3600), Work("clip", 60_000, 60)
+    assert [w.identifier for w in in_order([reel, clip])] == ["clip", "reel"]
+    waited = Work("reel", 10 * HOUR, PATIENCE_S + 1)
+    older = Work("older", 10 * HOUR, 2 * PATIENCE_S)
+    assert [w.identifier for w in in_order([clip, waited, older])] == ["older", "reel", "clip"]
+
+
+@given(works)
+def test_the_order_does_not_depend_on_how_they_came(some: list[Work]) -> None:
+    assert in_order(some) == in_order(list(reversed(some)))
+
+
+def test_never_more_than_its_places_at_once() -> None:
+    line = queue([Work(f"{n}", GROUP_MS) for n in range(5)], at_once=2)
+    first, second = line.next(NIGHT), line.next(NIGHT)
+    assert first and second and line.next(NIGHT) is None
+    line.ended(first, [], NIGHT)
+    assert line.next(NIGHT) is not None and line.next(NIGHT) is None
+    assert not line.finished(NIGHT)
+
+
+def test_only_what_is_finished_by_the_end_is_begun_and_the_rest_waits() -> None:
+    line = queue([Work("ten hours", 10 * HOUR), Work("one hour", HOUR)], 2, NIGHT + timedelta(hours=2))
+    group = line.next(NIGHT)
+    assert group is not None and [w.identifier for w in group] == ["one hour"]
+    assert line.next(NIGHT) is None and not line.finished(NIGHT)
+    line.ended(group, [], NIGHT + timedelta(hours=1))
+    assert line.finished(NIGHT + timedelta(hours=1))
+    assert [w.identifier for w in line.waiting] == ["ten hours"]
+
+
+def test_of_a_group_that_does_not_fit_as_much_is_begun_as_fits() -> None:
+    line = queue([Work(f"{n}", 60_000) for n in range(4)], 1, NIGHT + timedelta(seconds=130))
+    group = line.next(NIGHT)
+    assert group is not None and len(group) == 2 and len(line.waiting) == 2
+    line.ended(group, [], NIGHT + timedelta(seconds=125))
+    assert line.finished(NIGHT + timedelta(seconds=125)) and len(line.waiting) == 2
+
+
+def test_who_ends_its_process_is_tried_again_alone_later_and_given_up_in_the_end() -> None:
+    line = queue([Work(name, 1000) for name in "abc"], 1)
+    now, seen = NIGHT, list[tuple[str, ...]]()
+    while not line.finished(now):
+        if group := line.next(now):
+            names = tuple(w.identifier for w in group)
+            seen.append(names)
+            line.ended(group, names[names.index("b") :] if "b" in names else (), now)
+        else:
+            now += timedelta(seconds=1)
+    assert seen == [("a", "b", "c"), ("c",), ("b",), ("b",)]
+    assert len([names for names in seen if "b" in names]) == ATTEMPTS
+    assert [w.identifier for w in line.given_up] == ["b"]
+    assert now - NIGHT == timedelta(seconds=BACK_OFF_S + 2 * BACK_OFF_S)
+
+
+@given(works, st.data())
+def test_nothing_is_lost_whatever_is_killed(some: list[Work], data: st.DataObject) -> None:
+    line, now, done = queue(some, data.draw(st.integers(1, 3))), NIGHT, list[str]()
+    while not line.finished(now):
+        while line.next(now):
+            pass
+        for group in list(line.working):
+            reached = data.draw(st.integers(0, len(group)))
+            done += [w.identifier for w in group[:reached]]
+            line.ended(group, [w.identifier for w in group[reached:]], now)
+        now += timedelta(seconds=100)
+    assert sorted(done + [w.identifier for w in line.given_up]) == sorted(w.identifier for w in some)
+
+
+@pytest.mark.parametrize(
+    ("until", "now", "then"),
+    [
+        ("07:00", datetime(2026, 11, 21, 22, 0), datetime(2026, 11, 22, 7, 0)),
+        ("7:00", datetime(2026, 11, 22, 6, 59), datetime(2026, 11, 22, 7, 0)),
+        ("07:00", datetime(2026, 11, 22, 7, 0), datetime(2026, 11, 23, 7, 0)),
+    ],
+)
+def test_until_is_the_next_such_time(until: str, now: datetime, then: datetime) -> None:
+    zone = ZoneInfo("Europe/Oslo")
+    assert deadline(until, now.replace(tzinfo=zone)) == then.replace(tzinfo=zone)
+    assert deadline("", now) is None
+
+
+def test_the_machine_is_not_asked_for_more_than_it_bears() -> None:
+    assert at_once(3_000_000_000, threads=4, cores=16, free=64 << 30) == 4
+    assert at_once(3_000_000_000, threads=4, cores=16, free=16 << 30) == 2
+    assert at_once(3_000_000_000, threads=4, cores=2, free=4 << 30) == 1
+    assert at_once(3_000_000_000, gpus=2, cores=64, free=512 << 30) == 2
+    assert at_once(100_000_000) >= 1
+
+
+def failure(error: str = "OutputError", cure: str = "Free some space.", number: int = 0) -> Receipt:
+    return Receipt(f"{number}", "failed", f"{number}", error=error, message=f"No space for {number}.", cure=cure)
+
+
+def test_one_reason_for_all_is_said_once() -> None:
+    assert common_reason([failure(number=n) for n in range(ENOUGH)]) == f"No space for {ENOUGH - 1}. Free some space."
+    assert common_reason([failure()] * (ENOUGH - 1)) is None
+
+
+@pytest.mark.parametrize(
+    "among",
+    [
+        Receipt("x", "done", "x", outcome="no_speech"),
+        failure(error="EngineError"),
+        failure(cure="Choose another folder."),
+    ],
+)
+def test_one_that_differs_shows_that_it_is_not_everything(among: Receipt) -> None:
+    assert common_reason([failure()] * (ENOUGH - 1) + [among]) is None
+    assert common_reason([among] + [failure()] * ENOUGH) is not None
+
+
+def test_damaged_recordings_may_come_in_any_number() -> None:
+    assert common_reason([failure("UnreadableMedia", "Fetch it again.")] * 50) is None

@@ -8,11 +8,13 @@ from speechpipe.errors import UnknownLanguage
 
 
 class Language(NamedTuple):
-    """``whisper``: the code Whisper knows it by, None where it does not. ``aliases``: ISO 639-2/3 and older codes."""
+    """``whisper``: the code Whisper knows it by, None where it does not; ``borrowed`` where that is the code of a
+    related language, in whose spelling it writes. ``aliases``: ISO 639-2/3 and older codes."""
 
     name: str
     whisper: str | None
     aliases: str = ""
+    borrowed: bool = False
 
 
 def check(code: str) -> str:
@@ -54,7 +56,7 @@ LANGUAGES = {
     "bo": Language("Tibetan", "bo", "bod tib"),
     "br": Language("Breton", "br", "bre"),
     "bs": Language("Bosnian", "bs", "bos"),
-    "ca": Language("Catalan", "ca", "cat"),
+    "ca": Language("Catalan", "ca", "cat va"),
     "cs": Language("Czech", "cs", "ces cze"),
     "cy": Language("Welsh", "cy", "cym wel"),
     "da": Language("Danish", "da", "dan"),
@@ -71,9 +73,9 @@ LANGUAGES = {
     "fr": Language("French", "fr", "fra fre"),
     "fy": Language("Western Frisian", None, "fry"),
     "ga": Language("Irish", None, "gle"),
-    "gd": Language("Scottish Gaelic", None, "gla"),
+    "gd": Language("Scottish Gaelic", "cy", "gla", borrowed=True),
     "gl": Language("Galician", "gl", "glg"),
-    "gsw": Language("Swiss German", None, ""),
+    "gsw": Language("Swiss German", "de", borrowed=True),
     "gu": Language("Gujarati", "gu", "guj"),
     "ha": Language("Hausa", "ha", "hau"),
     "haw": Language("Hawaiian", "haw", ""),
@@ -99,6 +101,7 @@ LANGUAGES = {
     "ln": Language("Lingala", "ln", "lin"),
     "lo": Language("Lao", "lo", "lao"),
     "lt": Language("Lithuanian", "lt", "lit"),
+    "ltg": Language("Latgalian", None),
     "lv": Language("Latvian", "lv", "lav lvs"),
     "mg": Language("Malagasy", "mg", "mlg plt"),
     "mi": Language("Māori", "mi", "mri mao"),
@@ -146,6 +149,7 @@ LANGUAGES = {
     "ur": Language("Urdu", "ur", "urd"),
     "uz": Language("Uzbek", "uz", "uzb uzn"),
     "vi": Language("Vietnamese", "vi", "vie"),
+    "vls": Language("West Flemish", "nl", borrowed=True),
     "yi": Language("Yiddish", "yi", "yid ydd ji"),
     "yo": Language("Yoruba", "yo", "yor"),
     "yue": Language("Cantonese", "yue", ""),

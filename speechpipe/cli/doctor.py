@@ -107,7 +107,7 @@ def flows() -> Iterator[Check]:
 def models() -> Iterator[Check]:
     from speechpipe.registry import find, list_models
 
-    entries = list_models()
+    entries = [entry for entry in list_models() if entry.embedded]
     if not entries:
         yield Check("models", "failed", "no model is at hand.", "Name the folder of one with --model.")
     for entry in entries:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -13,9 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from speechpipe import installed, languages
 from speechpipe.errors import SpeechpipeError, UnknownLanguage, UnknownModel
 
-Family = Literal["whisper", "wav2vec2-ctc"]
-Role = Literal["asr", "aligner"]
+Family = Literal["whisper", "wav2vec2-ctc", "wav2vec2-bert-ctc", "wav2vec2", "fastconformer-tdt", "unknown"]
+Role = Literal["asr", "aligner", "pretrained"]
+Restriction = Literal["non-commercial", "use-restricted"]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+SubFolder = Annotated[str, StringConstraints(pattern=r"^(\.|[A-Za-z0-9][A-Za-z0-9._-]*)$")]
+
+#: The families that an engine runs; a model of any other has to say why it cannot be used.
+RUNNABLE: frozenset[Family] = frozenset({"whisper", "wav2vec2-ctc"})
+#: Mel bins of Whisper by the model that was fine-tuned.
+_MEL_BINS = {
+    **{f"openai/whisper-{size}": 80 for size in ("tiny", "base", "small", "medium", "large", "large-v2")},
+    **{f"openai/whisper-{size}": 128 for size in ("large-v3", "large-v3-turbo")},
+}
 
 
 class _Strict(BaseModel):
@@ -23,66 +36,133 @@ class _Strict(BaseModel):
 
 
 class Measurement(_Strict):
-    """Error rates of one test set, as fractions; ``how`` is what was run, ``source`` who measured."""
+    """Error rates of one test set, as fractions; ``how`` is what was run, ``source`` who measured or published it.
+
+    ``base_wer`` is that of the model before it was fine-tuned, or of ``base``; ``normalised`` says whether case and
+    punctuation were left out of the count. None where not known.
+    """
 
     set: Text
     wer: float = Field(ge=0)
     cer: float | None = Field(None, ge=0)
+    base_wer: float | None = Field(None, ge=0)
+    base: Text | None = None
+    normalised: bool | None = None
     clips: int | None = Field(None, gt=0)
     how: Text | None = None
     source: Text
 
 
 class Style(_Strict):
-    """How the text is written: None where not known."""
+    """How the text is written, None where not known: ``verbatim`` word for word, ``readable`` in whole sentences,
+    ``subtitle`` shortened to be read along, ``semantic`` condensed to the meaning."""
 
     cased: bool | None = None
     punctuated: bool | None = None
-    wording: Literal["verbatim", "readable", "condensed"] | None = None
+    wording: Literal["verbatim", "readable", "subtitle", "semantic"] | None = None
 
 
 class Layout(_Strict):
-    """Where the files lie in the model's folder: ``ct2`` is the sub-folder of the CTranslate2 form ("." for the folder
-    itself), None where there is none, so that it must be converted."""
+    """Where the files lie.
 
-    ct2: Text | None = None
-    huggingface: Text | None = None
+    ``ct2`` is the sub-folder of the CTranslate2 form ("." for the repository itself), None where there is none to be
+    fetched. It lies in the model's own repository, or in ``ct2_repository``, made by the publisher or by a third party.
+    ``ct2_status``: ``seen`` in the repository's list of files, ``stated`` by its card or by software that uses it,
+    ``none``: it must be converted, ``unknown``: look before fetching.
+    """
+
+    ct2: SubFolder | None = None
+    ct2_repository: Repository | None = None
+    ct2_revision: Commit | None = None
+    ct2_by: Literal["publisher", "third-party"] | None = None
+    ct2_status: Literal["seen", "stated", "none", "unknown"]
+    huggingface: SubFolder | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _status(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "ct2_status" not in data:
+            return {**data, "ct2_status": "seen" if data.get("ct2") else "unknown"}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Layout:
+        if (self.ct2 is None) != (self.ct2_status in ("none", "unknown")):
+            raise ValueError(f"ct2 is {self.ct2!r}, but its status is {self.ct2_status!r}")
+        if (self.ct2_repository is None) != (self.ct2_by is None):
+            raise ValueError("another repository of the CTranslate2 form needs both its name and by whom it is")
+        if self.ct2_repository is not None and self.ct2 is None:
+            raise ValueError("another repository of the CTranslate2 form needs the folder in it")
+        if self.ct2_revision is not None and self.ct2_repository is None:
+            raise ValueError("a revision of the CTranslate2 form needs its repository")
+        if self.ct2 is None and self.huggingface is None and self.ct2_status == "none":
+            raise ValueError("it has no form that could be fetched")
+        return self
 
 
 class Hub(_Strict):
-    """Where the model is published; ``revision`` is a commit, so that the bytes are fixed."""
+    """Where the model is published. ``branch`` is that of a variant, None for the main one; ``revision`` is a commit,
+    so that the bytes are fixed, None until a first fetch has locked it."""
 
-    repository: Text
-    revision: Text | None = None
+    repository: Repository
+    branch: Text | None = None
+    revision: Commit | None = None
 
 
 class ModelEntry(_Strict):
-    """One model. What is not known is None; ``licence`` is that of the weights, as an SPDX identifier where it has one.
+    """One model. What is not known is None.
 
-    ``window_ms`` is the longest window that suits the model, None for the family's own limit. ``demonstration`` models
-    are never picked by themselves. ``aligner`` names the model whose emissions align this one's text by default.
-    ``hub`` is None for a model that travels with speechpipe.
+    ``name`` is the hub's, with ``@branch`` for a variant. ``languages`` are BCP 47 codes without region; ``varieties``
+    those with one that it is made for. ``national``: trained on speech of its languages, where False means
+    multilingual. ``rank`` orders models for one language, 1 the first choice. ``licence`` is that of the weights, as an
+    SPDX identifier where it has one; ``unverified`` where the publisher's own word was not seen. ``parameters`` are
+    often those of the base model. ``window_ms`` is the longest window that suits the model, None for the family's own
+    limit. ``avoid_compute_types`` spoil it. ``language_token`` is what Whisper has to be told in place of the
+    language's own token; ``generation_config``: it stands in that file of the model. ``prompt`` advises on an initial
+    prompt. ``aligners`` names the models whose emissions align its text by default, the first choice of each language
+    first. ``demonstration`` models are never picked by themselves. ``hub`` is None for a model that travels with
+    speechpipe. ``evidence`` says where all this was read. ``unusable`` says why nothing here can run it.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")]
+    name: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?(@[A-Za-z0-9][A-Za-z0-9._-]*)?$"
+        ),
+    ]
     family: Family
     roles: tuple[Role, ...] = Field(min_length=1)
     languages: tuple[Text, ...] = Field(min_length=1)
-    good_for: Text
+    varieties: tuple[Text, ...] = ()
+    good_for: Text | None = None
     publisher: Text | None = None
+    national: bool = True
+    rank: int | None = Field(None, ge=1)
     licence: Text | None = None
+    licence_status: Literal["stated", "unverified"]
+    restrictions: tuple[Restriction, ...] = ()
     licence_note: Text | None = None
     base: Text | None = None
     parameters: int | None = Field(None, gt=0)
+    download_bytes: int | None = Field(None, gt=0)
     hub: Hub | None = None
     layout: Layout
     mel_bins: int | None = None
     window_ms: int | None = Field(None, ge=1_000, le=30_000)
+    beam_size: int | None = Field(None, ge=1)
+    without_timestamps: bool | None = None
+    avoid_compute_types: tuple[Literal["float16", "bfloat16", "int8"], ...] = ()
+    language_token: Text | None = None
+    prompt: Text | None = None
     style: Style = Style()
     demonstration: bool = False
-    aligner: Text | None = None
+    aligners: tuple[Text, ...] = ()
     measured: tuple[Measurement, ...] = ()
+    trained_on: Text | None = None
     notes: tuple[Text, ...] = ()
+    paper: Text | None = None
+    evidence: Text | None = None
+    unusable: Text | None = None
 
     @field_validator("languages")
     @classmethod
@@ -98,15 +178,27 @@ class ModelEntry(_Strict):
 
     @model_validator(mode="after")
     def _fitting(self) -> ModelEntry:
-        if self.family == "whisper" and "aligner" in self.roles:
-            raise ValueError("a whisper model gives no emissions, so it cannot be an aligner")
-        if self.family == "wav2vec2-ctc" and self.mel_bins is not None:
-            raise ValueError("a wav2vec2 model reads samples, so it has no mel bins")
+        for complaint in _complaints(self):
+            raise ValueError(complaint)
         return self
 
     @property
     def embedded(self) -> bool:
         return self.hub is None
+
+    @property
+    def usable(self) -> bool:
+        return self.unusable is None
+
+    @property
+    def aligner(self) -> str | None:
+        """The first choice of the models that align its text."""
+        return self.aligners[0] if self.aligners else None
+
+    @property
+    def expected_mel_bins(self) -> int | None:
+        """What it says, or what follows from the model that was fine-tuned; None where neither tells."""
+        return self.mel_bins or _MEL_BINS.get(self.base or "")
 
     @property
     def size(self) -> int | None:
@@ -115,6 +207,42 @@ class ModelEntry(_Strict):
         if not self.embedded or not folder.is_dir():
             return None
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _complaints(entry: ModelEntry) -> Iterator[str]:
+    """What makes an entry one that the code could not load, or that contradicts itself."""
+    whisper, ctc = entry.family == "whisper", entry.family.endswith("-ctc")
+    if "aligner" in entry.roles and not ctc:
+        yield f"a {entry.family} model gives no emissions, so it cannot be an aligner"
+    if "pretrained" in entry.roles and (entry.roles != ("pretrained",) or entry.usable):
+        yield "a model that is only pretrained has no other role and cannot be used"
+    if entry.family not in RUNNABLE and entry.usable:
+        yield f"nothing runs a model of the family {entry.family}: say under unusable why it stands here"
+    if not whisper and entry.mel_bins is not None:
+        yield f"a {entry.family.split('-')[0]} model reads samples, so it has no mel bins"
+    if not whisper and (entry.language_token or entry.beam_size or entry.without_timestamps is not None):
+        yield "only Whisper has language tokens, beams and time stamps"
+    if whisper and entry.usable and entry.language_token is None:
+        for code in entry.languages:
+            if languages.whisper_code(code) is None:
+                yield f"Whisper has no token for {code}: say which language_token serves"
+    if entry.licence is None and entry.licence_status == "stated":
+        yield "a licence that is stated has a name"
+    if ("-NC" in (entry.licence or "")) != ("non-commercial" in entry.restrictions):
+        yield f"the licence {entry.licence} and the restriction non-commercial do not agree"
+    if "RAIL" in (entry.licence or "") and "use-restricted" not in entry.restrictions:
+        yield f"the licence {entry.licence} restricts use"
+    if entry.demonstration and entry.good_for is None:
+        yield "a demonstration model says what it is good for"
+    if any(tag == tag.split("-")[0] or tag.split("-")[0] not in entry.languages for tag in entry.varieties):
+        yield f"varieties are its languages with a region, not {', '.join(entry.varieties)}"
+    if entry.hub is None:
+        if "/" in entry.name or "@" in entry.name:
+            yield "a model that travels with speechpipe has a plain name"
+        if entry.layout.ct2_repository:
+            yield "a model that travels with speechpipe is in no repository"
+    elif entry.name != entry.hub.repository + (f"@{entry.hub.branch}" if entry.hub.branch else ""):
+        yield f"the name {entry.name} is not that of the repository and its branch"
 
 
 class Registry(_Strict):
@@ -129,10 +257,14 @@ class Registry(_Strict):
         if len(known) != len(self.models):
             raise ValueError("two models have one name")
         for entry in self.models:
-            if entry.aligner is None:
-                continue
-            if entry.aligner not in known or "aligner" not in known[entry.aligner].roles:
-                raise ValueError(f"{entry.name}: {entry.aligner!r} is no model of the role aligner")
+            for name in entry.aligners:
+                aligner = known.get(name)
+                if aligner is None or "aligner" not in aligner.roles or not aligner.usable:
+                    raise ValueError(f"{entry.name}: {name!r} is no model of the role aligner")
+                if "non-commercial" in aligner.restrictions:
+                    raise ValueError(f"{entry.name}: {name!r} is not for commercial use, so no aligner by default")
+                if not set(aligner.languages) & set(entry.languages):
+                    raise ValueError(f"{entry.name}: {name!r} has no language in common with it")
         return self
 
 
@@ -168,7 +300,7 @@ def unknown(name: str) -> UnknownModel:
 @lru_cache(maxsize=4)
 def _load(path: Path) -> Registry:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
         return Registry.model_validate(data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SpeechpipeError(f"The registry {path} cannot be read: {error}.", cure=_REINSTALL) from error
@@ -178,4 +310,6 @@ def _load(path: Path) -> Registry:
         raise SpeechpipeError(f"The registry {path}, {where}: {first['msg']}.", cure=_REINSTALL) from error
 
 
+#: Safe, and in C where there is one: every command may read the registry.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _REINSTALL = "Install speechpipe again."

@@ -49,7 +49,8 @@ def find(name_or_path: str, models_folder: Path | None = None) -> FoundModel:
     if name_or_path == "auto":
         raise _nothing_suits()
     known = {entry.name: entry for entry in list_models()}
-    if entry := known.get(name_or_path):
+    entry = known.get(name_or_path)
+    if entry is not None and entry.embedded:
         folder = embedded_folder() / entry.name
         return _found(entry.name, check(folder, family=entry.family, must_be_sealed=True), entry)
     try:
@@ -58,8 +59,10 @@ def find(name_or_path: str, models_folder: Path | None = None) -> FoundModel:
         raise UnknownModel(f"Cannot look into {name_or_path}: {error}.") from error
     if given:
         checked = check(given)
-        entry = next((entry for entry in known.values() if _is_copy(checked, entry)), None)
+        entry = entry or next((entry for entry in known.values() if _is_copy(checked, entry)), None)
         return _found(entry.name if entry else given.name, checked, entry)
+    if entry is not None:
+        raise UnknownModel(f"The model {entry.name} is not here.", cure=_FETCH.format(entry.name))
     raise unknown(name_or_path)
 
 
@@ -134,3 +137,6 @@ def _nothing_suits() -> UnknownModel:
         "No model was named, and only demonstration models are installed, which are never picked by themselves.",
         cure=f"Give a model's folder with --model PATH, or try a demonstration model: --model {demonstrations[0]}",
     )
+
+
+_FETCH = "Fetch it with: speechpipe models fetch {}"

@@ -44,13 +44,16 @@ def test_what_is_no_language_is_named(given: str) -> None:
         ("fil", "tl"),
         ("fo", "fo"),
         ("is", "is"),
+        ("gsw", "de"),
+        ("gd", "cy"),
+        ("vls", "nl"),
     ],
 )
 def test_whispers_own_code(code: str, whisper: str) -> None:
     assert languages.whisper_code(code) == whisper
 
 
-@pytest.mark.parametrize("code", ["se", "sma", "smj", "gsw", "ga", "gd", "fy", "kl"])
+@pytest.mark.parametrize("code", ["se", "sma", "smj", "ga", "fy", "kl", "ltg"])
 def test_languages_that_whisper_lacks_are_known_all_the_same(code: str) -> None:
     assert languages.check(code) == code
     assert languages.whisper_code(code) is None

@@ -14,6 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from speechpipe import installed, languages
 from speechpipe.errors import SpeechpipeError, UnknownLanguage, UnknownModel
 
+try:  # in C, six times as fast: many a command reads the registry
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 Family = Literal["whisper", "wav2vec2-ctc", "wav2vec2-bert-ctc", "wav2vec2", "fastconformer-tdt", "unknown"]
 Role = Literal["asr", "aligner", "pretrained"]
 Restriction = Literal["non-commercial", "use-restricted"]
@@ -300,7 +305,7 @@ def unknown(name: str) -> UnknownModel:
 @lru_cache(maxsize=4)
 def _load(path: Path) -> Registry:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)
         return Registry.model_validate(data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SpeechpipeError(f"The registry {path} cannot be read: {error}.", cure=_REINSTALL) from error
@@ -310,6 +315,4 @@ def _load(path: Path) -> Registry:
         raise SpeechpipeError(f"The registry {path}, {where}: {first['msg']}.", cure=_REINSTALL) from error
 
 
-#: Safe, and in C where there is one: every command may read the registry.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _REINSTALL = "Install speechpipe again."

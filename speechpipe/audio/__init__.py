@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from speechpipe.audio.arrays import write_array
+from speechpipe.audio.arrays import write_array, write_wav
 from speechpipe.audio.decode import decode
-from speechpipe.audio.media import probe
-from speechpipe.audio.pcm import RATE, Decoded, Lane, Pcm
+from speechpipe.audio.isolated import inspect, probe
+from speechpipe.audio.pcm import RATE, Channel, Decoded, Lane, Pcm
 
-__all__ = ["RATE", "Decoded", "Lane", "Pcm", "decode", "probe", "write_array"]
+__all__ = ["RATE", "Channel", "Decoded", "Lane", "Pcm", "decode", "inspect", "probe", "write_array", "write_wav"]

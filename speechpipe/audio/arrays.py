@@ -1,35 +1,35 @@
-"""Sound that is already in memory, brought to lanes the same way as a file's."""
+"""Sound that is already in memory, written as a WAV, so that it takes the same way as any recording."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import tempfile
+import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe.audio.channels import parse, store
-from speechpipe.audio.pcm import RATE, Decoded, milliseconds
+from speechpipe.audio.decode import decode
+from speechpipe.audio.pcm import Decoded
 from speechpipe.errors import UsageError
+from speechpipe.files import explained
 
 _CURE = "Give a numpy array (samples,) or (samples, channels) and its rate in Hz."
-_BLOCK_S = 10
+_BLOCK = 1 << 20
 
 
-def write_array(array: NDArray[Any], rate: int, folder: Path, channels: str = "auto") -> Decoded:
-    """Write ``array`` as 16 kHz PCM lanes into ``folder``.
+def write_wav(array: NDArray[Any], rate: int, path: Path) -> None:
+    """Write ``array`` as a WAV of 32-bit PCM.
 
     Args:
         array: (samples,) or (samples, channels); floats within -1..1 (beyond: clipped; NaN and infinity: silence), or
             integers of 8, 16 or 32 bits, whose full range is full scale.
         rate: samples a second, 1000 to 1536000.
-        channels: as of ``decode``.
 
     Raises:
-        UsageError: another shape, type or rate, or no such channel. OutputError: ``folder`` cannot be written to.
+        UsageError: another shape, type or rate. OutputError: ``path`` cannot be written.
     """
-    wanted = parse(channels)
     array = np.asarray(array)
     if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= 64):
         raise UsageError(f"Sound of shape {array.shape} is not (samples,) or (samples, channels).", cure=_CURE)
@@ -37,51 +37,26 @@ def write_array(array: NDArray[Any], rate: int, folder: Path, channels: str = "a
         raise UsageError(f"Sound of type {array.dtype} is neither float nor integer of 8, 16 or 32 bits.", cure=_CURE)
     if isinstance(rate, bool) or int(rate) != rate or not 1_000 <= rate <= 1_536_000:
         raise UsageError(f"A rate of {rate!r} Hz is not possible.", cure=_CURE)
-    count = _Count()
-    lanes, policy, warnings = store(
-        count.through(_resampled(array.reshape(len(array), -1 if array.size else 1), int(rate))),
-        folder,
-        wanted,
-        "The sound",
-    )
-    return Decoded(lanes, milliseconds(count.samples), warnings=warnings, policy=policy)
+    with explained(path), wave.open(str(path), "wb") as file:
+        file.setnchannels(1 if array.ndim == 1 else array.shape[1])
+        file.setsampwidth(4)
+        file.setframerate(int(rate))
+        for start in range(0, len(array), _BLOCK):
+            whole = np.rint(_scaled(array[start : start + _BLOCK]) * (2**31 - 1))
+            file.writeframes(whole.astype("<i4").tobytes())
 
 
-class _Count:
-    samples = 0
-
-    def through(self, blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        for block in blocks:
-            self.samples += block.shape[1]
-            yield block
-
-
-def _resampled(array: NDArray[Any], rate: int) -> Iterator[NDArray[np.float32]]:
-    import av
-
-    count = array.shape[1]
-    layout = {1: "mono", 2: "stereo"}.get(count, f"{count} channels")
-    resampler = av.AudioResampler(format="flt", layout=layout, rate=RATE)
-    for start in range(0, len(array), _BLOCK_S * rate):
-        block = np.ascontiguousarray(_scaled(array[start : start + _BLOCK_S * rate]))
-        frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), format="flt", layout=layout)
-        frame.sample_rate = rate
-        yield from unpacked(resampler.resample(frame), count)
-    if len(array):
-        yield from unpacked(resampler.resample(None), count)
+def write_array(array: NDArray[Any], rate: int, folder: Path, channels: str = "auto") -> Decoded:
+    """Decode ``array`` into ``folder``, as ``decode`` does a file. Raises as ``write_wav`` and ``decode``."""
+    with tempfile.TemporaryDirectory(prefix="speechpipe-") as passing:
+        path = Path(passing) / "samples.wav"
+        write_wav(array, rate, path)
+        return decode(path, folder, channels)
 
 
-def unpacked(frames: Iterable[Any], channels: int) -> Iterator[NDArray[np.float32]]:
-    """Packed float frames as (channels, samples)."""
-    for frame in frames:
-        yield frame.to_ndarray().reshape(-1, channels).T
-
-
-def _scaled(block: NDArray[Any]) -> NDArray[np.float32]:
+def _scaled(block: NDArray[Any]) -> NDArray[np.float64]:
     """Within -1..1; unsigned integers have their silence at the middle of their range, as in WAV."""
     if block.dtype.kind == "f":
-        known = np.where(np.isfinite(block), block, 0)
-        return np.clip(known, -1, 1).astype(np.float32)
+        return np.clip(np.nan_to_num(block.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0), -1, 1)
     half = 2.0 ** (8 * block.dtype.itemsize - 1)
-    middle = half if block.dtype.kind == "u" else 0.0
-    return ((block.astype(np.float64) - middle) / half).astype(np.float32)
+    return (block.astype(np.float64) - (half if block.dtype.kind == "u" else 0.0)) / half

@@ -1,29 +1,34 @@
-"""Which channels become which lanes: decided from the decoded sound itself.
+"""Which channels become which lanes: decided from what they sound like at places spread over the recording.
 
-``auto`` and ``mix`` first store every channel, then look at up to 400 seconds spread over the recording. Channels that
-carry the same sound are averaged (an inverted one turned round first), dead ones left out, and different people on
-different channels stay apart.
+Channels that carry the same sound are averaged (an inverted one turned round first), dead ones and those with nothing
+but a steady tone left out, and different people on different channels stay apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe.audio.pcm import RATE, Lane, LaneWriter, Pcm
+from speechpipe.audio.pcm import RATE, Channel, Lane, Pcm
 from speechpipe.errors import UnreadableMedia, UsageError
 
 PROBES = 400
+#: Below this peak a recording is raised before it is stored with 16 bits, and before speech is looked for.
+LOW_PEAK_DBFS = -30.0
+_RAISED_PEAK_DBFS = -6.0
+_MOST_GAIN_DB = 40.0
+CLIPPED_SHARE = 1e-4
+_FULL = 0.9995
 _MAX_CHANNELS = 64
+_STEADY_DB = 1.5
+_FEWEST_LEVELS = 8
 _BLOCK = 30 * RATE
-_DEAD_PEAK = 10 ** (-60 / 20)  # no sound at all
-_DEAD_BELOW = 10 ** (-40 / 20)  # below the loudest channel: crosstalk or the tape's hiss
+_DEAD_PEAK_DBFS = -60.0  # no sound at all
+_DEAD_BELOW_DB = 40.0  # below the loudest channel: crosstalk or the tape's hiss
 _LAGS = RATE // 50  # microphones up to 20 ms of sound apart
 _TWIN_LAGS = RATE // 2000  # heads of one machine: 0.5 ms
 
@@ -66,56 +71,81 @@ def parse(channels: str) -> str | int:
     )
 
 
-def store(
-    blocks: Iterator[NDArray[np.float32]], folder: Path, wanted: str | int, name: str
-) -> tuple[tuple[Lane, ...], str, tuple[str, ...]]:
-    """Write ``blocks`` (channels, samples) as lanes; returns the lanes, the policy taken and warnings.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which channels make which lane. A group maps channels to their signs (-1: inverted against its first one).
+
+    ``gain`` raises a recording of very low level, for recognition only; 1.0 for all others.
+    """
+
+    groups: tuple[Mapping[int, int], ...]
+    policy: str
+    channels: tuple[Channel, ...] = ()
+    gain: float = 1.0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        alone = len(self.groups) == 1 and (len(self.groups[0]) > 1 or self.policy == "mono")
+        return tuple(Lane(None if alone else min(group), f"lane-{i}.s16") for i, group in enumerate(self.groups))
+
+    def mixed(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``block`` (channels, samples) as (lanes, samples): each group averaged, without its offset, at its gain."""
+        rows = [
+            sum((sign * (block[i] - np.float32(self.channels[i].offset)) for i, sign in group.items()), np.float32(0))
+            / np.float32(len(group))
+            for group in self.groups
+        ]
+        return np.stack(rows) * np.float32(self.gain)
+
+
+def check(wanted: str | int, count: int, name: str) -> None:
+    """Whether a recording of ``count`` channels can be read as ``wanted``.
 
     Raises:
-        UsageError: ``wanted`` is a channel that the recording does not have.
-        UnreadableMedia: more channels than can be kept apart.
+        UsageError: ``wanted`` is a channel that it does not have. UnreadableMedia: more than can be kept apart.
     """
-    first = next(blocks, np.zeros((1, 0), np.float32))
-    count = first.shape[0]
-    blocks = chain((first,), blocks)
     if count > _MAX_CHANNELS:
         raise UnreadableMedia(f"{name} has {count} channels; at most {_MAX_CHANNELS} can be read.")
+    if isinstance(wanted, int) and wanted >= count:
+        has = "1 channel" if count == 1 else f"{count} channels"
+        raise UsageError(f"{name} has {has}; there is no channel {wanted + 1}.", cure="Give a lower number, or auto.")
+
+
+def choose(pcms: list[Pcm], wanted: str | int) -> Layout:
+    """The layout for a recording whose channels, at places spread over it, sound like ``pcms``."""
+    channels = tuple(measured(pcm) for pcm in pcms)
+    groups, policy, warnings = _groups(pcms, channels, wanted)
+    used = [channels[i].peak_dbfs for group in groups for i in group]
+    return Layout(tuple(groups), policy, channels, _gain(used), (*warnings, *_troubles(channels, groups)))
+
+
+def _groups(
+    pcms: list[Pcm], channels: tuple[Channel, ...], wanted: str | int
+) -> tuple[list[dict[int, int]], str, tuple[str, ...]]:
     if isinstance(wanted, int):
-        if wanted >= count:
-            has = "1 channel" if count == 1 else f"{count} channels"
-            raise UsageError(
-                f"{name} has {has}; there is no channel {wanted + 1}.", cure="Give a lower number, or auto."
-            )
-        _write((block[wanted : wanted + 1] for block in _even(blocks, count)), folder, ["lane-0.s16"])
-        return (Lane(wanted, "lane-0.s16"),), "channel", ()
-    names = [f"{'lane' if count == 1 or wanted == 'split' else 'channel'}-{i}.s16" for i in range(count)]
-    _write(_even(blocks, count), folder, names)
-    if count == 1:
-        return (Lane(None, names[0]),), "mono", ()
+        return [{wanted: 1}], "channel", ()
+    if len(pcms) == 1:
+        return [{0: 1}], "mono", ()
     if wanted == "split":
-        return tuple(Lane(i, file) for i, file in enumerate(names)), "split", ()
-    return _group(folder, names, one=wanted == "mix")
-
-
-def _group(folder: Path, names: list[str], one: bool) -> tuple[tuple[Lane, ...], str, tuple[str, ...]]:
-    with ExitStack() as stack:
-        pcms = [stack.enter_context(Pcm(folder / name)) for name in names]
-        live = alive(pcms)
-        groups = grouped(pcms, live, one)
-        lanes = []
-        for number, group in enumerate(groups):
-            file = f"lane-{number}.s16"
-            _write(_averaged(pcms, group), folder, [file])
-            lanes.append(Lane(min(group) if len(group) == 1 or len(groups) > 1 else None, file))
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
+        return [{i: 1} for i in range(len(pcms))], "split", ()
+    live = alive(channels)
+    skipped = steady(pcms, live) if wanted == "auto" else []
+    kept = [i for i in live if i not in skipped]
+    groups = grouped(pcms, kept, one=wanted == "mix")
     warnings = []
-    if dead := [str(i + 1) for i in range(len(names)) if i not in live]:
-        warnings.append(f"Nothing is recorded on channel {', '.join(dead)}")
-    inverted = [str(i + 1) for group in groups for i, sign in group.items() if sign < 0]
-    if inverted:
-        warnings.append(f"Inverted polarity corrected on channel {', '.join(inverted)}")
-    return tuple(lanes), _policy(groups, bool(inverted)), tuple(warnings)
+    if dead := [i for i in range(len(pcms)) if i not in live]:
+        warnings.append(f"Nothing is recorded on channel {_numbers(dead)}")
+    if skipped:
+        warnings.append(f"Nothing but a steady sound (hum, tone or timecode) is on channel {_numbers(skipped)}")
+    if inverted := [i for group in groups for i, sign in group.items() if sign < 0]:
+        warnings.append(f"Inverted polarity corrected on channel {_numbers(inverted)}")
+    return groups, _policy(groups, bool(inverted)), tuple(warnings)
+
+
+def _numbers(channels: list[int]) -> str:
+    """Channels as people count them."""
+    return ", ".join(str(i + 1) for i in channels)
 
 
 def _policy(groups: list[dict[int, int]], inverted: bool) -> str:
@@ -126,11 +156,77 @@ def _policy(groups: list[dict[int, int]], inverted: bool) -> str:
     return "polarity" if inverted else "mix"
 
 
-def alive(pcms: list[Pcm]) -> list[int]:
-    """Channels that carry sound, by their peaks over the whole recording; all of them where none does."""
-    peaks = [max((float(np.abs(b - b.mean()).max()) for b in pcm.blocks(_BLOCK)), default=0.0) for pcm in pcms]
-    floor = max(_DEAD_PEAK, max(peaks) * _DEAD_BELOW)
-    return [i for i, peak in enumerate(peaks) if peak >= floor] or list(range(len(pcms)))
+def _gain(peaks: list[float | None]) -> float:
+    loudest = max((peak for peak in peaks if peak is not None), default=None)
+    if loudest is None or not _DEAD_PEAK_DBFS <= loudest < LOW_PEAK_DBFS:
+        return 1.0
+    return float(10 ** (min(_MOST_GAIN_DB, _RAISED_PEAK_DBFS - loudest) / 20))
+
+
+def _troubles(channels: tuple[Channel, ...], groups: list[dict[int, int]]) -> Iterator[str]:
+    used = sorted(i for group in groups for i in group)
+    if clipped := [i for i in used if channels[i].clipped > CLIPPED_SHARE]:
+        yield f"The sound is clipped on channel {_numbers(clipped)}"
+    peaks = [channels[i].peak_dbfs for i in used]
+    known = [peak for peak in peaks if peak is not None]
+    if known and _gain(peaks) > 1:
+        yield f"The level is very low (peaks at {max(known):.0f} dB of full scale); it was raised for recognition"
+
+
+def measured(pcm: Pcm) -> Channel:
+    """Level, offset and clipping of one channel; levels are those of the sound without its offset."""
+    if not pcm.samples:
+        return Channel(None, None, 0.0, 0.0)
+    total = peak_low = peak_high = power = 0.0
+    clipped = 0
+    for block in pcm.blocks(_BLOCK):
+        total += float(block.sum(dtype=np.float64))
+        power += float(np.square(block, dtype=np.float64).sum())
+        peak_low, peak_high = min(peak_low, float(block.min())), max(peak_high, float(block.max()))
+        full = np.abs(block) >= _FULL
+        clipped += int((full[1:] & full[:-1]).sum())  # one sample at full scale is no clipping
+    dc = total / pcm.samples
+    return Channel(
+        peak_dbfs=decibels(max(peak_high - dc, dc - peak_low)),
+        rms_dbfs=decibels(math.sqrt(max(0.0, power / pcm.samples - dc * dc))),
+        dc=dc,
+        clipped=clipped / pcm.samples,
+    )
+
+
+def decibels(level: float) -> float | None:
+    """``level`` (1.0: full scale) in dB, to a tenth; None for no sound at all."""
+    return round(20 * math.log10(level), 1) if level > 1e-6 else None
+
+
+def alive(channels: Sequence[Channel]) -> list[int]:
+    """Channels that carry sound, by their peaks; all of them where none does."""
+    peaks = [-200.0 if channel.peak_dbfs is None else channel.peak_dbfs for channel in channels]
+    floor = max(_DEAD_PEAK_DBFS, max(peaks) - _DEAD_BELOW_DB)
+    return [i for i, peak in enumerate(peaks) if peak >= floor] or list(range(len(channels)))
+
+
+def steady(pcms: list[Pcm], live: list[int]) -> list[int]:
+    """Channels with nothing but a sound that never changes, beside others that do: hum, line-up tone, timecode.
+
+    Speech and music change their level by far more than 1.5 dB from one half second to the next.
+    """
+    spreads = {i: _unsteadiness(pcms[i]) for i in live}
+    found = [i for i, spread in spreads.items() if spread is not None and spread < _STEADY_DB]
+    return found if len(found) < len(live) else []
+
+
+def _unsteadiness(pcm: Pcm) -> float | None:
+    """Half the range, in dB, of 80 % of the levels of half seconds; None where there are too few."""
+    levels = [
+        10 * math.log10(float(np.mean(np.square(half - half.mean(), dtype=np.float64))) + 1e-12)
+        for block in pcm.blocks(_BLOCK)
+        for half in (block[at : at + RATE // 2] for at in range(0, len(block) - RATE // 2 + 1, RATE // 2))
+    ]
+    if len(levels) < _FEWEST_LEVELS:
+        return None
+    low, high = np.percentile(levels, [10, 90])
+    return float(high - low) / 2
 
 
 def grouped(pcms: list[Pcm], live: list[int], one: bool = False) -> list[dict[int, int]]:
@@ -186,26 +282,12 @@ def _pairs(left: Pcm, right: Pcm, starts: NDArray[np.int64]) -> Iterator[tuple[N
             yield tuple(x - x.mean() for x in pair)
 
 
-def _averaged(pcms: list[Pcm], group: dict[int, int]) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, pcms[0].samples, _BLOCK):
-        total = sum((sign * pcms[i].at(start, _BLOCK) for i, sign in group.items()), start=np.float32(0))
-        yield np.atleast_2d(total / np.float32(len(group)))
-
-
-def _even(blocks: Iterable[NDArray[np.float32]], count: int) -> Iterator[NDArray[np.float32]]:
-    """Blocks with ``count`` channels, where a recording changes their number: a single one stands for all."""
-    for block in blocks:
-        if block.shape[0] == count:
-            yield block
-        elif count == 1 or block.shape[0] == 1:
-            yield np.repeat(block.mean(axis=0, keepdims=True), count, axis=0)
-        else:
-            padded = np.zeros((count, block.shape[1]), np.float32)
-            padded[: block.shape[0]] = block[:count]
-            yield padded
-
-
-def _write(blocks: Iterable[NDArray[np.float32]], folder: Path, names: list[str]) -> None:
-    with LaneWriter(folder, names) as writer:
-        for block in blocks:
-            writer.write(block)
+def even(block: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """``block`` with ``count`` channels, where a recording changes their number: a single one stands for all."""
+    if block.shape[0] == count:
+        return block
+    if count == 1 or block.shape[0] == 1:
+        return np.repeat(block.mean(axis=0, keepdims=True), count, axis=0)
+    padded = np.zeros((count, block.shape[1]), np.float32)
+    padded[: min(count, block.shape[0])] = block[:count]
+    return padded

@@ -2,235 +2,176 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe.audio.channels import parse, store
-from speechpipe.audio.media import missing_bytes, opened
-from speechpipe.audio.pcm import RATE, Decoded, milliseconds
-from speechpipe.errors import UnreadableMedia
+from speechpipe.audio.channels import Layout, check, choose, even, parse
+from speechpipe.audio.isolated import PATIENCE, Exchange
+from speechpipe.audio.pcm import RATE, SAMPLE_BYTES, Decoded, LaneWriter, Pcm, milliseconds
+from speechpipe.audio.watch import Watch
+from speechpipe.errors import OutputError, UnreadableMedia
 
+#: ``progress(done_ms, declared_ms)``; None: not declared.
 Progress = Callable[[int, int | None], None]
 
-_RATES = range(1_000, 1_536_001)
-#: Time stamps that leap further ahead than this leave a gap that is filled with silence.
-_JITTER = RATE // 10
-#: Silence put in for leaps of time stamps, all together; beyond it the stamps are taken for wrong.
-_MAX_SILENCE = 4 * 3600 * RATE
-_SILENT_BLOCK = 60 * RATE
 _PROGRESS_EVERY = 5 * RATE
-#: Containers whose declared duration is counted in samples, not guessed from a bit rate.
-_EXACT = {"wav", "w64", "aiff", "au", "caf", "flac", "mov", "mxf"}
+#: No carrier plays longer; what does is a file that swells.
+LONGEST_MS = 100 * 3_600_000
+#: Space that decoding leaves on the disk for others.
+SPARE_BYTES = 200 << 20
 
 
-def decode(path: Path, folder: Path, channels: str, on_progress: Progress | None = None) -> Decoded:
-    """Decode the best audio stream of ``path`` into one PCM file a lane in ``folder``.
+def decode(
+    path: Path,
+    folder: Path,
+    channels: str = "auto",
+    on_progress: Progress | None = None,
+    *,
+    stream: int | None = None,
+    patience: float = PATIENCE,
+) -> Decoded:
+    """Decode an audio stream of ``path`` into one PCM file a lane in ``folder``.
 
     Times count from the start of the recording as its container has it: a late stream and gaps become silence.
-    Damaged pieces are stepped over; what decoded is kept, and ``complete`` is False with the reason.
+    Damaged pieces are stepped over; what decoded is kept, and ``complete`` is False with the reason. The decoder runs
+    in a process of its own, which is ended where it gives no sign of life for ``patience`` seconds.
 
     Args:
         channels: ``auto`` | ``mix`` | ``split`` | a channel as a person counts, from 1.
-        on_progress: called with milliseconds done and declared (``None``: not declared).
+        stream: the stream's index in the file; None for the one that FFmpeg holds for the best.
 
     Raises:
-        UsageError: ``channels`` is none of these, or there is no such channel.
+        UsageError: ``channels`` is none of these, or there is no such channel or stream.
         MediaNotFound, UnreadableMedia: the file cannot be read, or nothing in it can be decoded.
-        OutputError: ``folder`` cannot be written to.
+        OutputError: ``folder`` cannot be written to, or the disk would become full.
     """
-    wanted = parse(channels)
-    with opened(path) as container:
-        stream = container.streams.best("audio")
-        if stream is None:
+    path, wanted = Path(path), parse(channels)
+    with ExitStack() as stack:
+        probes = _Probes(path, folder, wanted, stream, patience)
+        stack.callback(probes.remove)
+        if not probes.sound:
             return Decoded(lanes=(), duration_ms=0)
-        source = _Source(path, container, stream, on_progress)
-        lanes, policy, found = store(source.blocks(), folder, wanted, Path(path).name)
-        if not source.written and source.trouble:
-            for lane in lanes:
-                (folder / lane.file).unlink(missing_ok=True)
-            raise UnreadableMedia(f"Nothing in {path} can be decoded ({source.trouble}).")
-        reason = source.incomplete_reason()
-        return Decoded(
-            lanes=lanes,
-            duration_ms=milliseconds(source.written),
-            complete=reason is None,
-            incomplete_reason=reason,
-            warnings=(*source.warnings(), *found),
-            policy=policy,
+        layout = choose(probes.pcms(stack), wanted)
+        if probes.whole and layout.gain == 1.0:
+            reading = _Reading(probes.blocks(), lambda: probes.answer, lambda: "")
+        else:
+            exchange = Exchange("decode", path, stream, patience)
+            reading = _Reading(exchange, lambda: exchange.answer, lambda: exchange.broken)
+        return _written(path, folder, layout, reading, probes.declared_ms, on_progress)
+
+
+class _Probes:
+    """The sound of places spread over the stream, one file a channel, which go when the decoding ends."""
+
+    def __init__(self, path: Path, folder: Path, wanted: str | int, stream: int | None, patience: float) -> None:
+        exchange = Exchange("spread", path, stream, patience)
+        self._folder, self._count, self._files = folder, 0, list[Path]()
+        blocks = iter(exchange)
+        first = next(blocks, None)
+        if first is None:
+            trouble = exchange.broken or exchange.answer.get("trouble")
+            if trouble and not exchange.answer.get("readable"):
+                raise UnreadableMedia(f"Nothing in {path} can be decoded ({trouble}).")
+            first = np.zeros((1, 0), np.float32)
+        self.sound = bool(exchange.answer.get("sound", True))
+        if self.sound:
+            self._count = len(first)
+            check(wanted, self._count, path.name)
+            names = [f"probe-{i}.s16" for i in range(self._count)]
+            with LaneWriter(folder, names) as writer:
+                self._files = [folder / name for name in names]
+                writer.write(first)
+                for block in blocks:
+                    writer.write(even(block, self._count))
+        self.answer = exchange.answer
+        self.whole = bool(exchange.answer.get("whole"))
+        self.declared_ms: int | None = exchange.answer.get("declared_ms")
+
+    def pcms(self, stack: ExitStack) -> list[Pcm]:
+        self._pcms = [stack.enter_context(Pcm(file)) for file in self._files]
+        return self._pcms
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        for blocks in zip(*(pcm.blocks(_PROGRESS_EVERY) for pcm in self._pcms), strict=True):
+            yield np.stack(blocks)
+
+    def remove(self) -> None:
+        for file in self._files:
+            file.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Blocks, and what is known after the last of them."""
+
+    blocks: Any
+    answer: Callable[[], dict[str, Any]]
+    broken: Callable[[], str]
+
+
+def _written(
+    path: Path,
+    folder: Path,
+    layout: Layout,
+    reading: _Reading,
+    declared_ms: int | None,
+    on_progress: Progress | None,
+) -> Decoded:
+    lanes, watch = layout.lanes, Watch(layout)
+    samples = reported = 0
+    _check_space(path, folder, declared_ms, len(lanes))
+    with LaneWriter(folder, [lane.file for lane in lanes]) as writer:
+        for block in reading.blocks:
+            block = even(block, len(layout.channels))
+            writer.write(layout.mixed(block))
+            watch.see(block)
+            samples += block.shape[1]
+            if samples - reported >= _PROGRESS_EVERY:
+                reported = samples
+                _check_length(path, samples)
+                _check_space(path, folder, None, len(lanes))
+                if on_progress is not None:
+                    on_progress(milliseconds(samples), declared_ms)
+    answer, broken = reading.answer(), reading.broken()
+    if broken and not samples:
+        for lane in lanes:
+            (folder / lane.file).unlink(missing_ok=True)
+        raise UnreadableMedia(f"Nothing in {path} can be decoded ({broken}).")
+    reason = f"only the beginning could be read: {broken}" if broken else answer.get("incomplete_reason")
+    return Decoded(
+        lanes=lanes,
+        duration_ms=milliseconds(samples),
+        complete=reason is None,
+        incomplete_reason=reason,
+        warnings=(*answer.get("warnings", ()), *layout.warnings, *watch.warnings()),
+        policy=layout.policy,
+        gain=layout.gain,
+        channels=layout.channels,
+        lost=tuple((start, end) for start, end in answer.get("lost", ())),
+    )
+
+
+def _check_length(path: Path, samples: int) -> None:
+    if milliseconds(samples) > LONGEST_MS:
+        raise UnreadableMedia(
+            f"{path} plays for more than {LONGEST_MS // 3_600_000} hours.", cure="Cut it into parts, if it is real."
         )
 
 
-class _Source:
-    """One audio stream as blocks (channels, samples) of float32 at 16 kHz, laid onto the recording's timeline."""
-
-    def __init__(self, path: Path, container: Any, stream: Any, on_progress: Progress | None) -> None:
-        self.written = 0
-        self.trouble = ""  # why something did not decode, in FFmpeg's words
-        self._path, self._container, self._stream = path, container, stream
-        self._progress, self._reported = on_progress, 0
-        self._damaged = 0  # packets that did not decode
-        self._silence = 0  # samples put in for leaps
-        self._rebased = False
-        self._exactly = True  # the next time stamp is followed to the sample: at the start, and after damage
-        self._zero: float | None = None  # the time stamp, in seconds, of the recording's start
-        self._due = 0.0  # where, in samples at 16 kHz, the next frame falls by the frames before it
-        self._key: tuple[object, ...] = ()
-        self._resampler: Any = None
-        self._channels = 1
-        self.declared_ms = self._declared_ms()
-
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        for frame in self._frames():
-            if frame.samples <= 0:
-                continue
-            self._check(frame)
-            key = (frame.sample_rate, frame.format.name, frame.layout.name, frame.layout.nb_channels)
-            gap = self._gap(frame)
-            if gap or key != self._key:
-                yield from self._flushed()
-                self._start(frame, key)
-                yield from self._silent(gap)
-            self._due += frame.samples * RATE / frame.sample_rate
-            yield from self._resampled(frame)
-        yield from self._flushed()
-
-    def _frames(self) -> Iterator[Any]:
-        """Frames of the stream; a packet that does not decode is stepped over."""
-        import av
-
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
-                self._damage(error)
-                return
-            if packet is None:
-                return
-            try:
-                frames = packet.decode()
-            except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
-                self._damage(error)
-                if isinstance(error, av.error.DecoderNotFoundError):
-                    return
-                continue
-            yield from frames
-
-    def _damage(self, error: Exception) -> None:
-        self._damaged += 1
-        self._exactly = True
-        self.trouble = self.trouble or str(getattr(error, "strerror", None) or error).lower()
-
-    def _check(self, frame: Any) -> None:
-        if frame.sample_rate not in _RATES:
-            raise UnreadableMedia(f"{self._path} declares a sample rate of {frame.sample_rate} Hz, which no sound has.")
-
-    def _gap(self, frame: Any) -> int:
-        """Samples of silence due before ``frame`` by its time stamp."""
-        if frame.pts is None or frame.time_base is None:
-            return 0
-        stamp = float(frame.pts * frame.time_base)
-        first = self._zero is None
-        if self._zero is None:
-            start = self._container.start_time
-            self._zero = stamp if start is None else start / 1_000_000
-        gap = round((stamp - self._zero) * RATE - self._due)
-        exactly, self._exactly = self._exactly, False
-        if -_JITTER <= gap <= (0 if exactly else _JITTER):
-            return 0
-        if gap < 0 or self._silence + gap > _MAX_SILENCE:  # stamps that run back or wild: go on from here
-            self._rebased = self._rebased or not first or gap > 0
-            self._zero = stamp - self._due / RATE
-            return 0
-        self._silence += gap
-        if not first and self._container.format.name == "flac":  # its samples are numbered: only damage leaves a gap
-            self._damage(ValueError("samples are missing"))
-        return gap
-
-    def _start(self, frame: Any, key: tuple[object, ...]) -> None:
-        import av
-
-        # Packed, not planar: PyAV reads beyond its eight planes with more channels.
-        try:
-            self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=RATE)
-        except (av.error.FFmpegError, ValueError) as error:
-            raise UnreadableMedia(f"{self._path} has a channel layout that cannot be read.") from error
-        self._key, self._channels = key, frame.layout.nb_channels
-
-    def _silent(self, samples: int) -> Iterator[NDArray[np.float32]]:
-        for start in range(0, samples, _SILENT_BLOCK):
-            yield self._count(np.zeros((self._channels, min(_SILENT_BLOCK, samples - start)), np.float32))
-        self._due = float(self.written)
-
-    def _resampled(self, frame: Any) -> Iterator[NDArray[np.float32]]:
-        import av
-
-        try:
-            pieces = self._resampler.resample(frame)
-        except (av.error.FFmpegError, ValueError, MemoryError) as error:
-            if frame is not None and not self.written:
-                raise UnreadableMedia(f"{self._path} cannot be resampled ({error}).") from error
-            self._damage(error)
-            return
-        for piece in pieces:
-            if piece.samples:
-                yield self._count(piece.to_ndarray().reshape(-1, self._channels).T)
-
-    def _flushed(self) -> Iterator[NDArray[np.float32]]:
-        if self._resampler is not None:
-            yield from self._resampled(None)
-            self._resampler = None
-
-    def _count(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        self.written += block.shape[1]
-        if self._progress is not None and self.written - self._reported >= _PROGRESS_EVERY:
-            self._reported = self.written
-            self._progress(milliseconds(self.written), self.declared_ms)
-        return block
-
-    def _declared_ms(self) -> int | None:
-        stream, whole = self._stream, self._container.duration
-        if stream.duration is not None and stream.time_base:
-            seconds = float(stream.duration * stream.time_base)
-            return max(0, round(seconds * 1000))
-        return None if whole is None or whole < 0 else round(whole / 1000)
-
-    def incomplete_reason(self) -> str | None:
-        if self._damaged:
-            pieces = "1 piece" if self._damaged == 1 else f"{self._damaged} pieces"
-            return f"{pieces} of the sound could not be decoded ({self.trouble})"
-        lost = missing_bytes(self._path)
-        if lost:
-            return f"the file is cut off {lost} bytes before the end that its header declares"
-        missing = self._missing_ms()
-        if missing and self._exact:
-            return f"the file ends {missing / 1000:.1f} s before the duration that it declares"
-        return None
-
-    def warnings(self) -> Iterator[str]:
-        others = len(self._container.streams.audio) - 1
-        if others:
-            streams = "1 other audio stream" if others == 1 else f"{others} other audio streams"
-            yield f"{streams} of the file left unread"
-        if self._silence > _JITTER:
-            yield f"{self._silence / RATE:.1f} s without sound by the time stamps filled with silence"
-        if self._rebased:
-            yield "Time stamps that run backwards or leap: times after that point are counted from the sound itself"
-        missing = self._missing_ms()
-        if missing > 0.2 * (self.declared_ms or 0) and not self._exact:
-            yield f"The file holds {missing / 1000:.1f} s less sound than it declares"
-
-    @property
-    def _exact(self) -> bool:
-        return bool(set(self._container.format.name.split(",")) & _EXACT)
-
-    def _missing_ms(self) -> int:
-        """How much shorter than declared the sound is, where that is more than a second and a hundredth."""
-        if self.declared_ms is None or self._stream.duration is None:
-            return 0
-        missing = self.declared_ms - milliseconds(self.written)
-        return missing if missing > max(1_000, self.declared_ms // 100) else 0
+def _check_space(path: Path, folder: Path, declared_ms: int | None, lanes: int) -> None:
+    """Ask for the disk's space before it is full: for all of the sound where its length is declared."""
+    needed = (declared_ms or 0) * RATE // 1000 * SAMPLE_BYTES * lanes
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed + SPARE_BYTES:
+        raise OutputError(
+            f"Decoding {path.name} needs {(needed + SPARE_BYTES) >> 20} MB in {folder}; {free >> 20} MB are free.",
+            cure="Free some space, or name another folder with --workspace.",
+        )

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from speechpipe.errors import MediaNotFound, UnreadableMedia
 from speechpipe.transcript import Media, Stream
@@ -16,31 +16,6 @@ from speechpipe.transcript import Media, Stream
 # Demuxers that make "media" of any text or picture.
 _TEXT = {"tty", "srt", "webvtt", "ass", "lrc", "microdvd", "subviewer", "subviewer1", "sami", "mpl2", "vplayer"}
 _PICTURE = {"image2", "ico", "gif", "apng"}
-
-_CHUNKED: dict[tuple[bytes, bytes], tuple[bytes, Literal["little", "big"]]] = {
-    (b"RIFF", b"WAVE"): (b"data", "little"),
-    (b"RF64", b"WAVE"): (b"data", "little"),
-    (b"BW64", b"WAVE"): (b"data", "little"),
-    (b"FORM", b"AIFF"): (b"SSND", "big"),
-    (b"FORM", b"AIFC"): (b"SSND", "big"),
-}
-
-
-def probe(path: Path) -> Media:
-    """What the container says of itself, without decoding. ``sha256`` and ``duration_ms`` stay unknown.
-
-    Raises:
-        MediaNotFound: no such file, or it may not be read.
-        UnreadableMedia: empty, not a plain file, or no media.
-    """
-    with opened(path) as container:
-        return Media(
-            name=Path(path).name,
-            size=Path(path).stat().st_size,
-            declared_ms=_micro_to_ms(container.duration),
-            container=container.format.name,
-            streams=tuple(_stream(stream) for stream in container.streams),
-        )
 
 
 @contextmanager
@@ -55,7 +30,7 @@ def opened(path: Path) -> Iterator[Any]:
     import av  # its log is off unless someone turns it on: nothing of it reaches the user
 
     path = Path(path)
-    _check(path)
+    check(path)
     try:
         file = path.open("rb")
     except OSError as error:
@@ -70,32 +45,18 @@ def opened(path: Path) -> Iterator[Any]:
             yield container
 
 
-def missing_bytes(path: Path) -> int:
-    """By how many bytes a RIFF, RF64 or AIFF file is shorter than the header of its sound says; 0 for all else.
-
-    FFmpeg does not tell: it takes the duration of such a file from its size.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-        sound, order = _CHUNKED.get((head[:4], head[8:12]), (b"", "little"))
-        long_size = None
-        for _ in range(1000):
-            name, length = file.read(4), int.from_bytes(file.read(4), order)
-            if not sound or len(name) < 4:
-                return 0
-            if name == b"ds64" and length >= 16:
-                long_size = int.from_bytes(file.read(16)[8:], order)
-                file.seek(-16, os.SEEK_CUR)
-            if name == sound:
-                if length >= 0xFFFFFF00 or 0x7FFFF000 <= length < 0x80000000:  # written by a pipe, or stands in ds64
-                    length = long_size or 0
-                return max(0, file.tell() + length - size)
-            file.seek(length + length % 2, os.SEEK_CUR)
-    return 0
+def media_of(path: Path, container: Any) -> Media:
+    """What an open container says of itself."""
+    return Media(
+        name=path.name,
+        size=path.stat().st_size,
+        declared_ms=_micro_to_ms(container.duration),
+        container=container.format.name,
+        streams=tuple(_stream(stream) for stream in container.streams),
+    )
 
 
-def _check(path: Path) -> None:
+def check(path: Path) -> None:
     try:
         status = path.stat()
     except FileNotFoundError as error:

@@ -18,6 +18,7 @@ from speechpipe.files import explained, sync_folder
 RATE = 16_000
 SAMPLE_BYTES = 2
 FULL_SCALE = 32_768.0
+MOST_DC = 0.01
 
 
 class Pcm:
@@ -83,9 +84,26 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel as measured at places spread over the recording. Levels are in dB of full scale, None for no sound
+    at all; ``dc`` is its mean, full scale being 1; ``clipped`` the share of samples at full scale."""
+
+    peak_dbfs: float | None
+    rms_dbfs: float | None
+    dc: float
+    clipped: float
+
+    @property
+    def offset(self) -> float:
+        """What is to be taken off, for recognition: a mean that matters, under a sound."""
+        return self.dc if abs(self.dc) > MOST_DC and self.rms_dbfs is not None else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """What decoding left in its folder. ``lanes`` is empty for media without sound; ``policy`` says how channels
-    became lanes: ``none``, ``mono``, ``mix``, ``polarity``, ``live``, ``split``, ``groups`` or ``channel``."""
+    became lanes: ``none``, ``mono``, ``mix``, ``polarity``, ``live``, ``split``, ``groups`` or ``channel``. ``gain`` is
+    by what a very quiet recording was raised; ``lost`` are spans, in ms, of sound that could not be decoded."""
 
     lanes: tuple[Lane, ...]
     duration_ms: int
@@ -93,9 +111,13 @@ class Decoded:
     incomplete_reason: str | None = None
     warnings: tuple[str, ...] = ()
     policy: str = "none"
+    gain: float = 1.0
+    channels: tuple[Channel, ...] = ()
+    lost: tuple[tuple[int, int], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "lanes": [asdict(lane) for lane in self.lanes], "warnings": list(self.warnings)}
+        lists = {name: list(getattr(self, name)) for name in ("warnings", "lost")}
+        return {**asdict(self), **lists, "lanes": _plain(self.lanes), "channels": _plain(self.channels)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Decoded:
@@ -104,8 +126,19 @@ class Decoded:
         Raises:
             TypeError, KeyError: not what it wrote.
         """
-        lanes = tuple(Lane(**lane) for lane in data["lanes"])
-        return cls(**{**data, "lanes": lanes, "warnings": tuple(data["warnings"])})
+        return cls(
+            **{
+                **data,
+                "lanes": tuple(Lane(**lane) for lane in data["lanes"]),
+                "warnings": tuple(data["warnings"]),
+                "channels": tuple(Channel(**channel) for channel in data["channels"]),
+                "lost": tuple((start, end) for start, end in data["lost"]),
+            }
+        )
+
+
+def _plain(rows: tuple[Lane, ...] | tuple[Channel, ...]) -> list[dict[str, Any]]:
+    return [asdict(row) for row in rows]
 
 
 class LaneWriter:

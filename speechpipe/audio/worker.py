@@ -1,0 +1,131 @@
+"""The process that touches foreign media: demuxers and decoders run here, so that none can harm the run it serves.
+
+It reads a JSON line for each request from its standard input and answers on its standard output: blocks of sound, then
+one JSON document. It may write no file, and has bounded memory. It ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechpipe.errors import SpeechpipeError, UnreadableMedia
+
+#: What one decoder may allocate. FFmpeg's own buffers for the largest frames known stay far below.
+MEMORY = 1 << 30
+#: Heads of messages: a block is followed by its float32 samples (channels, samples), a document by its JSON.
+HEAD = struct.Struct("<cII")
+BLOCK, DOCUMENT = b"B", b"J"
+
+Blocks = Iterator[NDArray[np.float32]]
+
+
+def main() -> None:
+    answers = _take_stdout()
+    _limit()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        path = Path(os.fsdecode(bytes.fromhex(request["path"])))
+        try:
+            document = HANDLERS[request["do"]](path, request, answers)
+        except SpeechpipeError as error:
+            document = _told(error)
+        except MemoryError:
+            document = _told(UnreadableMedia(f"Reading {path} needs more memory than any recording does."))
+        _send(answers, DOCUMENT, json.dumps(document).encode("ascii"))
+
+
+def _inspect(path: Path, request: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
+    from speechpipe.audio.inspection import inspection_of
+
+    return asdict(inspection_of(path))
+
+
+def _spread(path: Path, request: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
+    from speechpipe.audio.readers import reading
+
+    with reading(path, request["stream"]) as reader:
+        if reader is None:
+            return {"sound": False}
+        _send_all(answers, reader.spread())
+        # A short stream was read whole: its facts are known, and it need not be read again.
+        facts = asdict(reader.source.facts()) if reader.whole else {"declared_ms": reader.source.declared_ms}
+        return {"sound": True, "whole": reader.whole, **facts}
+
+
+def _decode(path: Path, request: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
+    from speechpipe.audio.readers import reading, second_chance
+
+    with reading(path, request["stream"]) as reader:
+        if reader is None:
+            return {"sound": False}
+        source = reader.source
+        _send_all(answers, source.blocks())
+        if not source.written and source.facts().trouble and (second := second_chance(path)):
+            source = second
+            _send_all(answers, source.blocks())
+        return {"sound": True, **asdict(source.facts())}
+
+
+HANDLERS: dict[str, Callable[[Path, dict[str, Any], BinaryIO], dict[str, Any]]] = {
+    "inspect": _inspect,
+    "spread": _spread,
+    "decode": _decode,
+}
+
+
+def _told(error: SpeechpipeError) -> dict[str, Any]:
+    return {"error": type(error).__name__, "message": error.message, "cure": error.advice}
+
+
+def _send_all(answers: BinaryIO, blocks: Blocks) -> None:
+    for block in blocks:
+        content = np.ascontiguousarray(block, dtype="<f4")
+        answers.write(HEAD.pack(BLOCK, *content.shape))
+        answers.write(content.data)
+
+
+def _send(answers: BinaryIO, kind: bytes, content: bytes) -> None:
+    answers.write(HEAD.pack(kind, 1, len(content)))
+    answers.write(content)
+    answers.flush()
+
+
+def _take_stdout() -> BinaryIO:
+    """The answers' channel; whatever a library prints goes nowhere."""
+    answers = os.fdopen(os.dup(1), "wb", buffering=1 << 18)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return answers
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+def _end_with_parent() -> None:
+    """A decoder that hangs reads no more of its input, so it would not see that its run is gone."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,18 +3,25 @@
     SpeechpipeError                       1   a bug, or an error of no better class
     ├── UsageError                        2   something asked for does not exist
     │   ├── UnknownModel
+    │   │   └── NotFetched
+    │   ├── LicenceNotAccepted
     │   ├── UnknownLanguage
     │   ├── UnknownFormat
     │   └── UnknownEngine
     ├── MediaError                        3   the recording itself
     │   ├── MediaNotFound
-    │   └── UnreadableMedia
+    │   ├── UnreadableMedia
+    │   └── ChecksumMismatch
     ├── DependencyError                   4   something that is not installed
     ├── OutputError                       5   a result could not be written
+    │   └── NameTaken
     ├── EngineError                       6   a model, or what runs it
-    │   └── BrokenModel
+    │   ├── BrokenModel
+    │   └── HubError
     ├── RepositoryError                   7   the store of recordings and results
-    │   └── AlreadyInWork
+    │   ├── AlreadyInWork
+    │   ├── NotPermitted
+    │   └── Withdrawn
     ├── BatchFailed                       8   some of several recordings failed
     └── Interrupted                     130   stopped by a person
 
@@ -52,6 +59,14 @@ class UnknownModel(UsageError):
     cure = "List the models with: speechpipe models list"
 
 
+class NotFetched(UnknownModel):
+    """A model that is known but not in the store; its cure names the command that fetches it."""
+
+
+class LicenceNotAccepted(UsageError):
+    cure = "See how: speechpipe models accept --help"
+
+
 class UnknownLanguage(UsageError):
     cure = "Give a language as a short code, such as nb, sv or en."
 
@@ -77,6 +92,12 @@ class UnreadableMedia(MediaError):
     cure = "Play the file in a player; if that fails too, fetch it again from its source."
 
 
+class ChecksumMismatch(MediaError):
+    """The content is not what the repository says it is."""
+
+    cure = "Fetch the file again from its source, or correct the checksum that the repository holds."
+
+
 class DependencyError(SpeechpipeError):
     """Raised with ``cure`` naming the command that installs what is missing."""
 
@@ -90,6 +111,13 @@ class OutputError(SpeechpipeError):
     curable = True
 
 
+class NameTaken(OutputError):
+    """The results of another recording stand under the same name."""
+
+    cure = "Give another folder with --output."
+    curable = False
+
+
 class EngineError(SpeechpipeError):
     exit_code = 6
     cure = "Try again, or choose another model or engine."
@@ -101,6 +129,12 @@ class BrokenModel(EngineError):
     curable = False
 
 
+class HubError(EngineError):
+    """A model could not be fetched; what was fetched of it is kept for the next time."""
+
+    cure = "Try again later; what was fetched is kept."
+
+
 class RepositoryError(SpeechpipeError):
     exit_code = 7
     cure = "Check that the repository can be reached and read."
@@ -109,6 +143,18 @@ class RepositoryError(SpeechpipeError):
 
 class AlreadyInWork(RepositoryError):
     cure = "Wait until the other run has ended, then try again."
+
+
+class NotPermitted(RepositoryError):
+    """The rights do not allow it."""
+
+    cure = "Where this is wrong, correct the rights in the metadata of the collection."
+    curable = False
+
+
+class Withdrawn(RepositoryError):
+    cure = "The withdrawal can be lifted with speechpipe withdraw --lift."
+    curable = False
 
 
 class BatchFailed(SpeechpipeError):

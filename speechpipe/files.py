@@ -15,8 +15,10 @@ from speechpipe.errors import OutputError
 BLOCK = 1 << 20
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
     """Replace ``path`` by ``content``: temporary file beside it, fsync, rename, fsync of the folder.
+
+    ``private``: its owner alone may read it.
 
     Raises:
         OutputError: the folder cannot be written to, or the disk is full.
@@ -29,7 +31,7 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o644 & ~_umask())
+            Path(temporary).chmod(0o600 if private else 0o644 & ~_umask())
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -62,6 +62,29 @@ class Captions(_Section):
     min_gap_ms: int = Field(80, ge=0)
 
 
+class Collection(_Section):
+    """Recordings below ``root``; results below ``outputs``, those that are not for everybody below ``restricted``.
+
+    ``metadata`` is a table (CSV or JSON) of what is known of the recordings; without it ``metadata.csv`` or
+    ``metadata.json`` in ``root`` is taken, where there is one.
+    """
+
+    root: Path
+    outputs: Path
+    restricted: Path | None = Field(None, description="None: a folder beside outputs, named OUTPUTS-restricted")
+    metadata: Path | None = None
+
+
+class Night(_Section):
+    """What a batch offers again, and what it makes of recordings of which something is not known."""
+
+    settle_minutes: float = Field(5.0, ge=0, description="a file that changed within this time may still be growing")
+    ready_marker: str | None = Field(None, min_length=2, description="an ending (.ready) or a file's name (READY)")
+    unknown_rights: Literal["restrict", "open", "skip"] = "restrict"
+    rerun: Literal["never", "failed", "model-changed", "all"] = "never"
+    rerun_quota: int = Field(100, ge=0, description="at most so many finished recordings are done again in a night")
+
+
 class Settings(BaseSettings):
     """All that can be set. Frozen; ``with_`` gives a changed copy."""
 
@@ -82,6 +105,8 @@ class Settings(BaseSettings):
     chunking: Chunking = Chunking()
     decoding: Decoding = Decoding()
     captions: Captions = Captions()
+    night: Night = Night()
+    collections: dict[str, Collection] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(

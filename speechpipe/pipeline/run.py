@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 from speechpipe import formats, installed
-from speechpipe.errors import AlreadyInWork, Interrupted, MediaNotFound, SpeechpipeError
-from speechpipe.files import sha256_file
+from speechpipe.errors import AlreadyInWork, Interrupted, NameTaken, NotPermitted, SpeechpipeError, Withdrawn
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.stages import Progress, Recording, Stages, Summary, now
-from speechpipe.repositories.contract import Deposited, Item, Package, Receipt, Repository
+from speechpipe.repositories.contract import Deposited, Fetched, Item, Package, Receipt, Repository
+from speechpipe.repositories.receipts import same_file
+from speechpipe.repositories.rights import may_show, public_name, why
+from speechpipe.repositories.selection import after_failure
 from speechpipe.transcript import Transcript
 from speechpipe.workspace import Workspace
 
@@ -62,9 +66,7 @@ class Run:
             return None
         if not all(path.exists() for path in self.repository.paths(self.item, receipt)):
             return None
-        stat = self.repository.fetch(self.item).stat()
-        unchanged = (stat.st_size, stat.st_mtime_ns) == (receipt.source_size, receipt.source_mtime_ns)
-        return receipt if unchanged else None
+        return receipt if same_file(receipt, self.repository.stat(self.item)) else None
 
     @property
     def key(self) -> str:
@@ -86,22 +88,32 @@ class Run:
     def __enter__(self) -> Run:
         self._began = time.monotonic()
         try:
-            self._path = self.repository.fetch(self.item)
-            self._stat = self._path.stat()
+            self.fetched = self._fetch()
             recording = Recording(
-                self._path, self.name, sha256_file(self._path), self._channels, self.item.language
+                self.fetched.path, self.name, self.fetched.sha256, self._channels, self.item.language
             )  # fmt: skip
             workspace = Workspace(self.transcriber.settings.workspace_folder, recording.sha256)
-            self._stack.enter_context(workspace.locked(self.name))
+            self._stack.enter_context(workspace.locked(public_name(self.item)))
+            if self.item.standing != "open":
+                workspace.folder.chmod(0o700)
         except SpeechpipeError as error:
             self._record(error)
             raise
-        except OSError as error:
-            unreadable = MediaNotFound(f"Cannot read {self._path}: {error.strerror or error}.")
-            self._record(unreadable)
-            raise unreadable from error
         self.stages = Stages(self.transcriber, recording, workspace)
         return self
+
+    def _fetch(self) -> Fetched:
+        """The recording, where nothing forbids it; a content that a receipt already tells is not hashed again."""
+        if self.item.standing == "forbidden":
+            raise NotPermitted(f"{public_name(self.item)} is not transcribed. {why(self.item)}")
+        known = self.repository.existing(self.item)
+        fetched = self.repository.fetch(self.item, known)
+        if (grave := self.repository.tombstone(self.item, fetched.sha256)) is not None:
+            raise Withdrawn(
+                f"{public_name(self.item)} was withdrawn.",
+                cure=f"To lift the withdrawal: speechpipe withdraw --lift {shlex.quote(grave.identifier)}",
+            )
+        return fetched
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -156,8 +168,10 @@ class Run:
             status="done",
             source_name=self.name,
             key=self.key,
-            source_size=self._stat.st_size,
-            source_mtime_ns=self._stat.st_mtime_ns,
+            location=self.item.location,
+            source_size=self.fetched.stat.size,
+            source_mtime_ns=self.fetched.stat.mtime_ns,
+            source_checksum=self.fetched.checksum,
             source_sha256=transcript.media.sha256,
             outcome=transcript.outcome,
             complete=transcript.complete,
@@ -168,7 +182,8 @@ class Run:
             languages=transcript.languages,
             words=len(words),
             confidence=transcript.confidence,
-            first_words=" ".join(words[:FIRST_WORDS]) or None,
+            first_words=(" ".join(words[:FIRST_WORDS]) or None) if may_show(self.item) else None,
+            restricted=not may_show(self.item),
             audio_ms=transcript.media.duration_ms,
             wall_ms=self._wall_ms,
             finished=now(),
@@ -180,27 +195,32 @@ class Run:
 
     def _record(self, error: SpeechpipeError) -> None:
         """Keep why it failed. Where even that cannot be written, the error itself is what the caller sees."""
-        if isinstance(error, AlreadyInWork | Interrupted):
-            return  # says nothing of the recording
+        if isinstance(error, AlreadyInWork | Interrupted | Withdrawn | NameTaken):
+            return  # says nothing of the recording, or must leave no trace of it
         receipt = Receipt(
             identifier=self.item.identifier,
-            status="failed",
+            status="skipped" if isinstance(error, NotPermitted) else "failed",
             source_name=self.name,
+            location=self.item.location,
+            restricted=not may_show(self.item),
             error=type(error).__name__,
             message=error.message,
             cure=error.advice,
             curable=error.curable,
             software=f"speechpipe {installed.version()}",
             model=self.transcriber.model.name,
+            model_revision=self.transcriber.model.revision,
             wall_ms=self._wall_ms,
             finished=now(),
         )
         try:
-            stat = self.repository.fetch(self.item).stat()
-            receipt = replace(receipt, key=self.key, source_size=stat.st_size, source_mtime_ns=stat.st_mtime_ns)
-        except (SpeechpipeError, OSError):
+            stat = self.repository.stat(self.item)
+            receipt = replace(receipt, key=self.key, source_size=stat.size, source_mtime_ns=stat.mtime_ns)
+            receipt = replace(receipt, source_checksum=self.repository.checksum(self.item))
+        except SpeechpipeError:
             pass  # the recording is gone; the receipt says so in its message
         try:
-            self.repository.record_failure(self.item, receipt)
+            before = self.repository.existing(self.item)
+            self.repository.record_failure(self.item, after_failure(receipt, before, datetime.now(UTC)))
         except SpeechpipeError as second:
             error.add_note(str(second))

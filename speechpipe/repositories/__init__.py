@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
-from speechpipe.repositories.contract import Deposited, Item, Package, Part, Receipt, Repository, Status
+from speechpipe.repositories.contract import (
+    Deposited,
+    Fetched,
+    Item,
+    LeftOut,
+    Package,
+    Part,
+    Receipt,
+    Repository,
+    Standing,
+    Stat,
+    Status,
+)
 from speechpipe.repositories.folder import FolderRepository
+from speechpipe.repositories.selection import Choice, Policy, Selection, select, settle
 from speechpipe.transcript import Rights
 
-__all__ = ["Deposited", "FolderRepository", "Item", "Package", "Part", "Receipt", "Repository", "Rights", "Status"]
+__all__ = [
+    "Choice",
+    "Deposited",
+    "Fetched",
+    "FolderRepository",
+    "Item",
+    "LeftOut",
+    "Package",
+    "Part",
+    "Policy",
+    "Receipt",
+    "Repository",
+    "Rights",
+    "Selection",
+    "Standing",
+    "Stat",
+    "Status",
+    "select",
+    "settle",
+]

@@ -7,23 +7,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from speechpipe.errors import RepositoryError
 from speechpipe.transcript import Outcome, Rights
 
-Status = Literal["done", "failed", "skipped"]
+Status = Literal["done", "failed", "skipped", "withdrawn"]
+
+#: ``open``: outputs lie where all do. ``restricted``: apart, and no word of them is told elsewhere. ``forbidden``: may
+#: not be transcribed.
+Standing = Literal["open", "restricted", "forbidden"]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One carrier side or reel of an item; ``location`` is a path relative to the repository, or a URL."""
+    """One carrier side or reel; ``location`` is a path relative to the repository, or a URL.
+
+    ``checksum`` is what the repository says of its content, as ``sha256:HEX``.
+    """
 
     location: str
     role: Literal["preservation", "access"] | None = None
     offset_ms: int | None = None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One recording in a repository. Only the identifier and one part are always known."""
+    """One recording in a repository. Only the identifier and one part are always known.
+
+    ``whole`` is the identifier of what has several parts, of which this is one. ``standing`` is what the repository
+    makes of the rights and of its policy for rights that are not known; an item that a person names is open.
+    """
 
     identifier: str
     parts: tuple[Part, ...]
@@ -31,6 +44,46 @@ class Item:
     language: str | None = None
     channels: str | None = None
     rights: Rights = field(default_factory=Rights)
+    whole: str | None = None
+    standing: Standing = "open"
+
+    @property
+    def location(self) -> str:
+        """Where its (first) part lies.
+
+        Raises:
+            RepositoryError: it has none.
+        """
+        if not self.parts:
+            raise RepositoryError(f"The item {self.identifier!r} has no part.")
+        return self.parts[0].location
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What discovery found and cannot offer, with the reason as a sentence: an unreadable folder, a missing file."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """Of a file, without reading it; ``ctime_ns`` is when its content, name or owner last changed."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A local file, its SHA-256 made while it was read, and its state before that."""
+
+    path: Path
+    sha256: str
+    stat: Stat
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +92,10 @@ class Receipt:
 
     ``key`` digests everything that decided the result: input, software, models, settings. ``files`` maps each output's
     name to its SHA-256. ``version`` counts from 1 and rises where an earlier version was corrected by a person.
-    ``wall_ms`` is how long the work took.
+    ``wall_ms`` is how long the work took. ``location`` is the recording's within the repository; ``origin`` digests the
+    folder that it came from, where only a name in it is known. ``source_checksum`` is what the repository said of its
+    content. A failure counts its ``attempts`` on one input and names the time (UTC, ISO 8601) before which another is
+    of no use. ``skipped``: the rights forbid it. ``withdrawn``: a tombstone.
     """
 
     identifier: str
@@ -67,6 +123,12 @@ class Receipt:
     finished: str | None = None
     version: int = 1
     files: Mapping[str, str] = field(default_factory=dict)
+    location: str | None = None
+    origin: str | None = None
+    source_checksum: str | None = None
+    attempts: int | None = None
+    not_before: str | None = None
+    restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +151,40 @@ class Deposited:
 class Repository(Protocol):
     """Deposit is atomic per recording and idempotent; the manifest is written last."""
 
-    def discover(self) -> Iterator[Item]:
-        """Every recording, in a stable order. Raises ``RepositoryError`` where it cannot be read."""
+    def discover(self, left_out: list[LeftOut] | None = None) -> Iterator[Item]:
+        """Every recording, in a stable order; what cannot be offered goes into ``left_out``.
+
+        Raises:
+            RepositoryError: it cannot be read at all, or its metadata cannot be trusted.
+        """
         ...
 
-    def fetch(self, item: Item) -> Path:
-        """A local path of the item's (first) part. Raises ``MediaNotFound``, ``RepositoryError``."""
+    def stat(self, item: Item) -> Stat:
+        """The state of the item's part. Raises ``MediaNotFound``, ``RepositoryError``."""
+        ...
+
+    def fetch(self, item: Item, known: Receipt | None = None) -> Fetched:
+        """The item's part as a local file, hashed in the same reading and compared with the repository's checksum.
+
+        A file of the size and date of ``known`` is not read again. Raises ``MediaNotFound``, ``RepositoryError``,
+        ``ChecksumMismatch``.
+        """
+        ...
+
+    def checksum(self, item: Item) -> str | None:
+        """What the repository says of the content, as ``sha256:HEX``; None where it says nothing."""
+        ...
+
+    def is_ready(self, item: Item, marker: str) -> bool:
+        """Whether the marker lies beside the recording: an ending of its name (``.ready``), or a file's name."""
         ...
 
     def existing(self, item: Item) -> Receipt | None:
-        """The newest receipt of the item, done or failed; None where nothing was done or it is unreadable."""
+        """The newest receipt of the item, whatever its status; None where nothing was done or it is unreadable."""
+        ...
+
+    def receipts(self) -> Iterator[Receipt]:
+        """The newest receipt of every recording, also of those that are no longer there; no tombstones."""
         ...
 
     def paths(self, item: Item, receipt: Receipt) -> tuple[Path, ...]:
@@ -110,5 +196,32 @@ class Repository(Protocol):
         ...
 
     def record_failure(self, item: Item, receipt: Receipt) -> None:
-        """Keep a receipt of what failed; never touches the outputs of an earlier success."""
+        """Keep a receipt of what failed or was skipped; never touches the outputs of an earlier success."""
+        ...
+
+    def move(self, receipt: Receipt, item: Item) -> Receipt:
+        """Bring the results that ``receipt`` tells of to ``item``, which is the same recording elsewhere.
+
+        A person's corrections go with them. May be repeated after a kill. Raises ``OutputError``: files in the way.
+        """
+        ...
+
+    def erase(self, receipt: Receipt) -> tuple[Path, ...]:
+        """Remove every version, a person's corrections too, and all records. Returns what was removed."""
+        ...
+
+    def tombstones(self) -> Iterator[Receipt]:
+        """What was withdrawn."""
+        ...
+
+    def tombstone(self, item: Item, sha256: str | None = None) -> Receipt | None:
+        """The tombstone of this item, or of this content whatever its name."""
+        ...
+
+    def withdraw(self, receipt: Receipt) -> None:
+        """Put a tombstone (a receipt with the status ``withdrawn``). Raises ``OutputError``."""
+        ...
+
+    def lift(self, tombstone: Receipt) -> None:
+        """Take a tombstone away."""
         ...

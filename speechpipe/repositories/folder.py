@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
+import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from speechpipe.errors import MediaNotFound, RepositoryError
-from speechpipe.repositories.contract import Deposited, Item, Package, Part, Receipt
-from speechpipe.repositories.shelf import Shelf
+from speechpipe.files import sha256_bytes
+from speechpipe.repositories import fixity, metadata
+from speechpipe.repositories.contract import Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
+from speechpipe.repositories.metadata import Table
+from speechpipe.repositories.receipts import same_file
+from speechpipe.repositories.rights import public_name, standing
+from speechpipe.repositories.shelf import Shelf, shelves
+from speechpipe.repositories.tombstones import Graves
+from speechpipe.settings import Collection, Night
 
 #: Endings of files that may hold sound, in any case.
 MEDIA_ENDINGS = frozenset(
@@ -30,14 +40,39 @@ _LONGEST_NAME = 200
 class FolderRepository:
     """Recordings below ``source``; results below ``outputs`` in the same tree, or beside the recordings (None).
 
-    An item's identifier is its path relative to ``source``. Links to folders are not followed, nor links to files
-    outside ``source`` unless ``follow_links``.
+    Without metadata an item's identifier is its path relative to ``source``. Results lie where the recording lies,
+    whatever its identifier; those of restricted items below ``restricted``, readable by their owner alone. Links to
+    folders are not followed, nor links to files outside ``source`` unless ``follow_links``. ``unknown_rights``:
+    ``open``, ``restrict`` or ``skip``.
     """
 
-    def __init__(self, source: Path, outputs: Path | None = None, *, follow_links: bool = False) -> None:
+    def __init__(
+        self,
+        source: Path,
+        outputs: Path | None = None,
+        *,
+        restricted: Path | None = None,
+        metadata: Path | None = None,
+        unknown_rights: str = "open",
+        follow_links: bool = False,
+    ) -> None:
         self.source = source
         self.outputs = source if outputs is None else outputs
+        self.restricted = restricted or self.outputs.with_name(f"{self.outputs.resolve().name}-restricted")
+        self.metadata, self.unknown_rights = metadata, unknown_rights
         self.follow_links = follow_links
+        self.origin: str | None = None
+
+    @classmethod
+    def of_collection(cls, collection: Collection, night: Night) -> FolderRepository:
+        """A collection as the settings describe it, with their policy for rights that are not known."""
+        return cls(
+            collection.root,
+            collection.outputs,
+            restricted=collection.restricted,
+            metadata=collection.metadata,
+            unknown_rights=night.unknown_rights,
+        )
 
     @classmethod
     def of_file(cls, path: Path, outputs: Path | None = None) -> tuple[FolderRepository, Item]:
@@ -55,40 +90,87 @@ class FolderRepository:
             raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
         # Of "." and ".." only the folder's links are resolved: the file keeps the name that it was given.
         folder = path.parent.resolve()
-        return cls(folder, outputs, follow_links=True), _item(PurePosixPath(path.name))
+        repository = cls(folder, outputs, follow_links=True)
+        # Recordings of one name from several folders meet in ``outputs``; beside the recording they cannot.
+        if outputs is not None and outputs.resolve() != folder:
+            repository.origin = sha256_bytes(os.fsencode(folder))[:16]
+        return repository, Item(path.name, (Part(path.name),))
 
-    def discover(self) -> Iterator[Item]:
-        """Every file with the ending of a recording, hidden ones apart, folder by folder in the order of names.
+    def discover(self, left_out: list[LeftOut] | None = None) -> Iterator[Item]:
+        """Every file with the ending of a recording or a row of metadata, hidden ones apart, in the order of names.
 
         Raises:
-            RepositoryError: the folder cannot be read; or, after all others, which folders below it cannot.
+            RepositoryError: the folder cannot be read, or its metadata cannot be trusted.
         """
+        told = [] if left_out is None else left_out
         if not self.source.is_dir():
             raise RepositoryError(f"{self.source} is not a folder.")
-        unreadable: list[OSError] = []
-        yield from self._below(PurePosixPath(), unreadable)
-        if unreadable:
-            names = ", ".join(str(error.filename) for error in unreadable[:3])
-            raise RepositoryError(f"Of {self.source}, {len(unreadable)} folder(s) cannot be read: {names}.")
+        table, listed = self._table(), set()
+        for location in self._below(PurePosixPath(), table, told):
+            row = location if location in table.items or location in table.copies else self._respelt(location, table)
+            listed.add(row)
+            if row in table.copies:
+                told.append(table.copies[row])
+            else:
+                yield self._item(location, table.items.get(row))
+        for row in sorted({*table.items, *table.copies} - listed):
+            told.append(LeftOut(row, "It is listed in the metadata, but there is no such file."))
 
-    def fetch(self, item: Item) -> Path:
-        if not item.parts:
-            raise RepositoryError(f"The item {item.identifier!r} has no part.")
-        path = self.source / _checked(item.parts[0].location)
+    def item(self, name: str) -> Item:
+        """The recording with this identifier, location or public name.
+
+        Raises:
+            MediaNotFound: there is none.
+        """
+        for item in self.discover():
+            if name in (item.identifier, item.location) or name == public_name(item):
+                return item
+        raise MediaNotFound(f"There is no recording {name!r} in {self.source.name}.")
+
+    def stat(self, item: Item) -> Stat:
+        path = self.source / _checked(item.location)
         try:
-            if not path.is_file():
-                raise MediaNotFound(f"There is no file {path}.")
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise MediaNotFound(f"{path} is not a file.")
             inside = self.follow_links or path.resolve().is_relative_to(self.source.resolve())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            self._check_mounted()
+            raise MediaNotFound(f"There is no file {path}.") from error
         except OSError as error:
             raise RepositoryError(f"Cannot read {path}: {error.strerror or error}.") from error
         if not inside:
             raise RepositoryError(
                 f"{path} is a link that leads out of {self.source}.", cure="Put the file itself there."
             )
-        return path
+        return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def fetch(self, item: Item, known: Receipt | None = None) -> Fetched:
+        before = self.stat(item)
+        path = self.source / item.location
+        if known and known.source_sha256 and same_file(known, before):
+            return Fetched(path, known.source_sha256, before, known.source_checksum)
+        try:
+            return fixity.read_through(path, before, self.checksum(item))
+        except OSError as error:
+            self._check_mounted()
+            raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
+
+    def checksum(self, item: Item) -> str | None:
+        return item.parts[0].checksum or fixity.supplied(self.source / _checked(item.location), self.source)
+
+    def is_ready(self, item: Item, marker: str) -> bool:
+        path = self.source / _checked(item.location)
+        return (path.with_name(path.name + marker) if marker.startswith(".") else path.with_name(marker)).exists()
 
     def existing(self, item: Item) -> Receipt | None:
         return self._shelf(item).newest()
+
+    def receipts(self) -> Iterator[Receipt]:
+        for restricted in (False, True):
+            for shelf in shelves(self._tree(restricted)):
+                if (receipt := shelf.newest()) is not None:
+                    yield receipt
 
     def paths(self, item: Item, receipt: Receipt) -> tuple[Path, ...]:
         folder = self._shelf(item).folder
@@ -100,40 +182,102 @@ class FolderRepository:
     def record_failure(self, item: Item, receipt: Receipt) -> None:
         self._shelf(item).put_failure(receipt)
 
-    def _shelf(self, item: Item) -> Shelf:
-        path = self.outputs / _checked(item.identifier)
-        return Shelf(path.parent, _short(path.name))
+    def move(self, receipt: Receipt, item: Item) -> Receipt:
+        file = self.stat(item)
+        about = {"identifier": item.identifier, "location": item.location, "restricted": item.standing != "open"}
+        about |= {"source_name": PurePosixPath(item.location).name, "source_mtime_ns": file.mtime_ns}
+        return self._shelf_of(receipt).move_to(self._shelf(item), about)
 
-    def _below(self, folder: PurePosixPath, unreadable: list[OSError]) -> Iterator[Item]:
+    def erase(self, receipt: Receipt) -> tuple[Path, ...]:
+        return self._shelf_of(receipt).erase()
+
+    def tombstones(self) -> Iterator[Receipt]:
+        return self._graves.all()
+
+    def tombstone(self, item: Item, sha256: str | None = None) -> Receipt | None:
+        return self._graves.of(item, sha256)
+
+    def withdraw(self, receipt: Receipt) -> None:
+        self._graves.put(receipt)
+
+    def lift(self, tombstone: Receipt) -> None:
+        self._graves.remove(tombstone)
+
+    @property
+    def _graves(self) -> Graves:
+        return Graves(self.outputs)
+
+    def _shelf(self, item: Item) -> Shelf:
+        return self._at(item.location, item.standing != "open")
+
+    def _shelf_of(self, receipt: Receipt) -> Shelf:
+        return self._at(receipt.location or receipt.identifier, receipt.restricted)
+
+    def _at(self, location: str, restricted: bool) -> Shelf:
+        path = self._tree(restricted) / _checked(location)
+        return Shelf(path.parent, _short(path.name), private=restricted)
+
+    def _tree(self, restricted: bool) -> Path:
+        return self.restricted if restricted else self.outputs
+
+    def _item(self, location: str, known: Item | None) -> Item:
+        item = known or Item(location, (Part(location),))
+        part = replace(item.parts[0], location=location)
+        return replace(item, parts=(part,), standing=standing(item.rights, self.unknown_rights))
+
+    def _table(self) -> Table:
+        if self.metadata is not None:
+            return metadata.read(self.metadata)
+        found = [self.source / name for name in metadata.NAMES if (self.source / name).is_file()]
+        return metadata.read(found[0]) if found else Table()
+
+    def _respelt(self, location: str, table: Table) -> str:
+        """The row of a file whose name the disk spells otherwise; none where the row has a file of its own."""
+        row = table.spellings.get(unicodedata.normalize("NFC", location))
+        return row if row is not None and not (self.source / row).exists() else location
+
+    def _check_mounted(self) -> None:
+        """Raises RepositoryError where not one file but all of them are gone."""
+        try:
+            with os.scandir(self.source) as scan:
+                gone = next(scan, None) is None
+        except OSError:
+            gone = True
+        if gone:
+            raise RepositoryError(f"{self.source} is gone or empty.", cure="Check that it is mounted, then run again.")
+
+    def _below(self, folder: PurePosixPath, table: Table, left_out: list[LeftOut]) -> Iterator[str]:
         try:
             with os.scandir(self.source / folder) as scan:
                 entries = sorted(scan, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            unreadable.append(error)
+            left_out.append(LeftOut(folder.as_posix(), f"This folder cannot be read: {error.strerror or error}."))
             return
         for entry in entries:
             if entry.name.startswith(".") or entry.name in _NOT_ARCHIVE:
                 continue
+            location = (folder / entry.name).as_posix()
             if entry.is_dir(follow_symlinks=False):
                 if not self._is_outputs(Path(entry.path)):
-                    yield from self._below(folder / entry.name, unreadable)
-            elif PurePosixPath(entry.name).suffix.lower() in MEDIA_ENDINGS and self._is_inside(entry):
-                yield _item(folder / entry.name)
+                    yield from self._below(folder / entry.name, table, left_out)
+            elif PurePosixPath(entry.name).suffix.lower() in MEDIA_ENDINGS or location in table.items:
+                if reason := self._outside(entry):
+                    left_out.append(LeftOut(location, reason))
+                elif entry.is_file():
+                    yield location
 
-    def _is_inside(self, entry: os.DirEntry[str]) -> bool:
+    def _outside(self, entry: os.DirEntry[str]) -> str | None:
+        """Why a link is not offered."""
+        if not entry.is_symlink():
+            return None
         try:
-            if not entry.is_file():
-                return False
-            return not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(self.source.resolve())
-        except OSError:
-            return False
+            path = Path(entry.path).resolve(strict=True)
+        except (OSError, RuntimeError):
+            return "It is a link that leads to no file."
+        return None if path.is_relative_to(self.source.resolve()) else "It is a link that leads out of the collection."
 
     def _is_outputs(self, folder: Path) -> bool:
-        return folder.resolve() == self.outputs.resolve()
-
-
-def _item(path: PurePosixPath) -> Item:
-    return Item(path.as_posix(), (Part(path.as_posix()),))
+        return folder.resolve() in (self.outputs.resolve(), self.restricted.resolve())
 
 
 def _checked(location: str) -> PurePosixPath:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from speechpipe.repositories.contract import Receipt
+from speechpipe.repositories.contract import Receipt, Stat
 
 SCHEMA_VERSION = "1.0"
 
@@ -43,6 +43,11 @@ def read(path: Path) -> Receipt | None:
         return from_json(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def same_file(receipt: Receipt, stat: Stat) -> bool:
+    """Whether the recording still has the size and the date that the receipt tells of."""
+    return (receipt.source_size, receipt.source_mtime_ns) == (stat.size, stat.mtime_ns)
 
 
 def plain_json(data: Any) -> bytes:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from speechpipe.errors import OutputError, RepositoryError
 from speechpipe.files import explained, sha256_bytes, sha256_file, sync_folder, write_atomically
@@ -25,6 +28,9 @@ FAILURE = ".speechpipe.failed.json"
 #: Versions are looked for up to this many numbers behind the last one found, since a person may delete some.
 _GAP = 8
 
+#: Endings that results have always had: removed also where the record of them is lost.
+_USUAL = (".vtt", ".alto.xml", ".json", ".txt")
+
 Digests = dict[str, set[str]]
 
 
@@ -34,6 +40,8 @@ class Shelf:
 
     folder: Path
     name: str
+    #: Whether its owner alone may read what stands here.
+    private: bool = False
 
     def newest(self) -> Receipt | None:
         """The newest readable receipt. A failure is newer than any success: a deposit removes it."""
@@ -55,7 +63,7 @@ class Shelf:
             if not suffix.startswith(".") or {"/", "\0"} & set(suffix) or suffix in (MANIFEST, PENDING, FAILURE):
                 raise RepositoryError(f"{suffix!r} is not the ending of an output.")
         with explained(self.folder / self.name):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             version = self._version_for(package)
             contents = self._contents(version, package)
             digests = {name: sha256_bytes(content) for name, content in contents.items()}
@@ -67,7 +75,81 @@ class Shelf:
         return Deposited(receipt, tuple(self.folder / name for name in contents), frozen=version > 1)
 
     def put_failure(self, receipt: Receipt) -> None:
-        write_atomically(self._path(FAILURE), receipts.to_json(replace(receipt, files={})))
+        self._make_folder()
+        self._write_record(self._path(FAILURE), receipts.to_json(replace(receipt, files={})))
+
+    def move_to(self, other: Shelf, about: Mapping[str, Any]) -> Receipt:
+        """Every version to ``other``, under the names there; ``about`` is what the receipts say anew.
+
+        First all new names are claimed in a pending record there, then the files go, then the manifests: what a kill
+        leaves is moved to its end by the same call again. A person's corrections keep the digests that tell of them.
+
+        Raises:
+            OutputError: files stand in the way, or it cannot be written.
+        """
+        with explained(other.folder / other.name):
+            other._make_folder()
+            moved = None
+            for version in range(1, self._last_version() + 1):
+                manifest = self._manifest(version)
+                if manifest is not None:
+                    moved = self._move_version(version, manifest, other, about)
+            for ending in (FAILURE, PENDING):
+                self._path(ending).unlink(missing_ok=True)
+            sync_folder(self.folder)
+        if moved is None:
+            raise OutputError(f"There are no results of {self.folder / self.name} to be moved.")
+        return moved
+
+    def _move_version(self, version: int, manifest: Receipt, other: Shelf, about: Mapping[str, Any]) -> Receipt:
+        names = {name: other._stem(version) + name[len(self._stem(version)) :] for name in manifest.files}
+        for old, new in names.items():
+            target = other.folder / new
+            if os.path.lexists(target) and (self.folder / old).exists():
+                raise OutputError(f"{target} stands in the way of results of a recording that was renamed.")
+        digests = {new: manifest.files[old] for old, new in names.items()}
+        record = {"files": {new: [digest] for new, digest in digests.items()}}
+        other._write_record(other._path(PENDING, version), receipts.plain_json(record))
+        for old, new in names.items():
+            if (self.folder / old).exists():
+                shutil.move(self.folder / old, other.folder / new)
+                if other.private or self.private:
+                    (other.folder / new).chmod(0o600 if other.private else 0o644)
+        receipt = replace(manifest, files=digests, **about)
+        other._write_record(other._path(MANIFEST, version), receipts.to_json(receipt))
+        for path in (self._path(MANIFEST, version), self._path(PENDING, version), other._path(PENDING, version)):
+            path.unlink(missing_ok=True)
+        return receipt
+
+    def erase(self) -> tuple[Path, ...]:
+        """Remove all that stands here in our name: every version, corrected or not, and the records last.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        files: list[Path] = []
+        records: list[Path] = [self._path(FAILURE)]
+        for version in range(1, self._last_version() + 1):
+            names = {*self._known(version), *(self._stem(version) + ending for ending in _USUAL)}
+            files += [self.folder / name for name in sorted(names)]
+            files += [self.folder / f".{name}.part" for name in sorted(names)]
+            records += [self._path(PENDING, version), self._path(MANIFEST, version)]
+        gone = tuple(path for path in (*files, *records) if os.path.lexists(path))
+        with explained(self.folder / self.name):
+            for path in gone:
+                path.unlink(missing_ok=True)
+            if gone:
+                sync_folder(self.folder)
+        return gone
+
+    def corrected(self) -> tuple[Path, ...]:
+        """The files of all versions that are not as we left them."""
+        changed: list[Path] = []
+        for version in range(1, self._last_version() + 1):
+            for name, digests in self._known(version).items():
+                if not _is_one_of(self.folder / name, digests):
+                    changed.append(self.folder / name)
+        return tuple(changed)
 
     def _write(self, version: int, contents: Mapping[str, bytes], receipt: Receipt) -> None:
         known = self._known(version)
@@ -75,9 +157,9 @@ class Shelf:
         staged = {self.folder / name: self.folder / f".{name}.part" for name in contents}
         try:
             for path, temporary in staged.items():
-                _write_synced(temporary, contents[path.name])
+                _write_synced(temporary, contents[path.name], self._mode)
             record = {name: sorted(digests) for name, digests in (known | coming).items()}
-            write_atomically(self._path(PENDING, version), receipts.plain_json({"files": record}))
+            self._write_record(self._path(PENDING, version), receipts.plain_json({"files": record}))
             for path, temporary in staged.items():
                 temporary.replace(path)
         finally:
@@ -87,7 +169,20 @@ class Shelf:
             (self.folder / name).unlink(missing_ok=True)
         self._path(FAILURE).unlink(missing_ok=True)
         sync_folder(self.folder)
-        write_atomically(self._path(MANIFEST, version), receipts.to_json(receipt))
+        self._write_record(self._path(MANIFEST, version), receipts.to_json(receipt))
+
+    def _make_folder(self) -> None:
+        with explained(self.folder):
+            missing = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
+            for folder in reversed(missing):
+                folder.mkdir(0o700 if self.private else 0o777, exist_ok=True)
+
+    def _write_record(self, path: Path, content: bytes) -> None:
+        write_atomically(path, content, private=self.private)
+
+    @property
+    def _mode(self) -> int:
+        return 0o600 if self.private else 0o666
 
     def _version_for(self, package: Package) -> int:
         first = max(self._last_version(), 1)
@@ -175,8 +270,20 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+def shelves(tree: Path) -> Iterator[Shelf]:
+    """Every shelf below ``tree`` that has a manifest or a failure, in no order."""
+    for folder, folders, names in os.walk(tree):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        own = {name.removesuffix(end) for end in (MANIFEST, FAILURE) for name in names if name.endswith(end)}
+        # A later version's manifest is NAME.v2 + ending: it belongs to NAME where that has records too.
+        for name in own:
+            first = re.sub(r"\.v[0-9]+$", "", name)
+            if first == name or first not in own:
+                yield Shelf(Path(folder), name)
+
+
+def _write_synced(path: Path, content: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()

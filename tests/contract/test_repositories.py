@@ -107,11 +107,11 @@ def test_results_are_not_recordings(repository: Repository) -> None:
 
 def test_a_recording_is_fetched(repository: Repository) -> None:
     for item in repository.discover():
-        assert repository.fetch(item).read_bytes() == b"sound of " + item.identifier.encode()
+        assert repository.fetch(item).path.read_bytes() == b"sound of " + item.identifier.encode()
 
 
 def test_what_is_gone_is_media_not_found(repository: Repository, item: Item) -> None:
-    repository.fetch(item).unlink()
+    repository.fetch(item).path.unlink()
     with pytest.raises(MediaNotFound, match="bånd"):
         repository.fetch(item)
 
@@ -207,7 +207,7 @@ def test_a_version_beside_a_correction_is_itself_kept_up(repository: Repository,
 def test_a_file_that_stood_there_before_is_a_persons(repository: Repository, item: Item) -> None:
     where = repository.deposit(item, package(item, "x")).paths[0]
     for path in where.parent.glob("bånd.mp3.*"):
-        if path != repository.fetch(item):
+        if path != repository.fetch(item).path:
             path.unlink()
     where.write_bytes(b"subtitles by a person")
     done = repository.deposit(item, package(item, "machine"))

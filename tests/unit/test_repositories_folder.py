@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from speechpipe.errors import MediaNotFound, OutputError, RepositoryError
-from speechpipe.repositories import FolderRepository, Item, Package, Part, Receipt
+from speechpipe.repositories import FolderRepository, Item, LeftOut, Package, Part, Receipt
 from speechpipe.repositories.folder import MEDIA_ENDINGS
 
 
@@ -73,7 +73,7 @@ def test_links_are_followed_only_to_files_within(tmp_path: Path) -> None:
     (source / "round").symlink_to(source)
     assert found(source) == ["alias.wav", "box/a.wav"]
     repository = FolderRepository(source)
-    assert repository.fetch(Item("alias.wav", (Part("alias.wav"),))).is_file()
+    assert repository.fetch(Item("alias.wav", (Part("alias.wav"),))).path.is_file()
     for name in ("leak.wav", "outside/b.wav"):
         with pytest.raises(RepositoryError, match="leads out of"):
             repository.fetch(Item(name, (Part(name),)))
@@ -84,7 +84,7 @@ def test_a_link_that_a_person_names_is_followed(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "b.wav").symlink_to(tmp_path / "masters" / "a.wav")
     repository, item = FolderRepository.of_file(tmp_path / "work" / "b.wav")
-    assert repository.fetch(item).resolve() == tmp_path / "masters" / "a.wav"
+    assert repository.fetch(item).path.resolve() == tmp_path / "masters" / "a.wav"
     assert repository.deposit(item, package("b.wav")).paths[0] == tmp_path / "work" / "b.wav.vtt"
 
 
@@ -96,7 +96,7 @@ def test_one_file_of_any_name_may_be_given(name: str, tmp_path: Path, monkeypatc
         (tmp_path / "out").mkdir(exist_ok=True)
         repository, item = FolderRepository.of_file(path, tmp_path / "out")
         assert item.identifier == name
-        assert repository.fetch(item).samefile(name)
+        assert repository.fetch(item).path.samefile(name)
         assert repository.deposit(item, package(name)).paths[0] == tmp_path / "out" / f"{name}.vtt"
 
 
@@ -125,7 +125,7 @@ def test_a_source_that_is_no_folder_is_an_error(name: str, tmp_path: Path) -> No
     assert caught.value.exit_code == 7
 
 
-def test_an_unreadable_folder_is_told_after_all_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_told_and_all_else_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "a/1.wav", "b/2.wav", "c.wav")
     scandir = os.scandir
 
@@ -135,10 +135,9 @@ def test_an_unreadable_folder_is_told_after_all_else(tmp_path: Path, monkeypatch
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", guarded)
-    items = FolderRepository(tmp_path).discover()
-    assert [next(items).identifier, next(items).identifier] == ["b/2.wav", "c.wav"]
-    with pytest.raises(RepositoryError, match=r"1 folder\(s\) cannot be read: .*/a\."):
-        next(items)
+    left_out: list[LeftOut] = []
+    assert [item.identifier for item in FolderRepository(tmp_path).discover(left_out)] == ["b/2.wav", "c.wav"]
+    assert left_out == [LeftOut("a", "This folder cannot be read: Permission denied.")]
 
 
 def test_results_mirror_the_tree_of_the_source(tmp_path: Path) -> None:

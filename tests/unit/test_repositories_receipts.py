@@ -38,6 +38,12 @@ FULL = Receipt(
     finished="2026-11-21T12:00:00Z",
     version=3,
     files={"bånd 1.wav.vtt": "b" * 64},
+    location="fonds/bånd 1.wav",
+    origin="c" * 16,
+    source_checksum="md5:" + "d" * 32,
+    attempts=2,
+    not_before="2026-11-21T13:00:00Z",
+    restricted=True,
 )
 
 

@@ -1,0 +1,191 @@
+"""What an archive knows of its recordings, from a table beside them: CSV with a row a file, JSON with items of parts.
+
+Columns of the CSV, in any order, all but ``path`` optional: path, identifier, title, language, channels, role,
+offset_ms, sha256 (or sha512, sha1, md5), statement, access, may_transcribe, may_publish, may_train. Rows of one
+identifier are the parts of one item, in the order of rows. JSON: ``{"items": [{"identifier", "title", "language",
+"channels", "rights": {…}, "parts": [{"path", "role", "offset_ms", "sha256"}]}]}``. Other columns are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from speechpipe.errors import RepositoryError
+from speechpipe.repositories.contract import Item, LeftOut, Part
+from speechpipe.repositories.fixity import ALGORITHMS, normal
+from speechpipe.transcript import Rights
+
+NAMES = ("metadata.csv", "metadata.json")
+
+_RIGHTS = tuple(each.name for each in fields(Rights))
+_TEXTS = ("title", "language", "channels")
+_YES, _NO = {"true", "yes", "y", "1", "ja"}, {"false", "no", "n", "0", "nei", "nej"}
+_ROLES = ("preservation", "access")
+#: More than any archive's table of one collection.
+_LARGEST = 256 << 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """Items by the location of their part, each with one part; and access copies of what is kept better."""
+
+    items: Mapping[str, Item] = field(default_factory=dict)
+    copies: Mapping[str, LeftOut] = field(default_factory=dict)
+
+    @cached_property
+    def spellings(self) -> Mapping[str, str]:
+        """Composed (NFC) spelling → the one that the table has; a disk may have yet another (NFD)."""
+        return {unicodedata.normalize("NFC", location): location for location in (*self.items, *self.copies)}
+
+
+def read(path: Path) -> Table:
+    """The table in ``path``.
+
+    Raises:
+        RepositoryError: it cannot be read, or a row cannot be trusted: rights hang on it, so that nothing is guessed.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("it is too large")
+        content = path.read_bytes().decode("utf-8-sig")
+        whole = _from_json(content) if path.suffix.lower() == ".json" else _from_csv(content)
+        return _table(whole)
+    except (OSError, ValueError, csv.Error, RecursionError) as error:
+        what = (isinstance(error, OSError) and error.strerror) or error
+        raise RepositoryError(
+            f"The table {path} cannot be used: {what}.", cure="Correct it; nothing is transcribed before."
+        ) from error
+
+
+def _table(whole: Iterable[Item]) -> Table:
+    items: dict[str, Item] = {}
+    copies: dict[str, LeftOut] = {}
+    identifiers: set[str] = set()
+    for item in whole:
+        if item.identifier in identifiers:
+            raise ValueError(f"the identifier {item.identifier!r} stands twice")
+        identifiers.add(item.identifier)
+        masters = any(part.role == "preservation" for part in item.parts)
+        kept = [part for part in item.parts if not (masters and part.role == "access")]
+        for part in item.parts:
+            location = PurePosixPath(part.location).as_posix()
+            if location in items or location in copies:
+                raise ValueError(f"the path {part.location!r} stands twice")
+            if part not in kept:
+                reason = f"It is an access copy of {item.identifier}, of which the preservation file is transcribed."
+                copies[location] = LeftOut(part.location, reason)
+                continue
+            items[location] = replace(item, parts=(part,))
+            if len(kept) > 1:
+                number = f"{item.identifier}/{kept.index(part) + 1}"
+                items[location] = replace(items[location], identifier=number, whole=item.identifier)
+    return Table(items, copies)
+
+
+def _from_csv(content: str) -> list[Item]:
+    header = content.split("\n", 1)[0]
+    delimiter = max(",;\t", key=header.count)
+    rows = csv.reader(content.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    columns = [_column(name) for name in next(rows, [])]
+    if "path" not in columns or len(set(columns)) != len(columns):
+        raise ValueError("its first line must name the columns, each once, and one of them 'path'")
+    parts: dict[str, Item] = {}
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(columns):
+            raise ValueError(f"line {rows.line_num} has {len(row)} cells, not {len(columns)}")
+        cells = {name: cell.strip() for name, cell in zip(columns, row, strict=True) if cell.strip()}
+        try:
+            rights = {name: cells[name] for name in _RIGHTS if name in cells}
+            item = _item({**cells, "rights": rights, "parts": [cells]})
+        except ValueError as error:
+            raise ValueError(f"line {rows.line_num}: {error}") from error
+        parts[item.identifier] = _joined(parts[item.identifier], item) if item.identifier in parts else item
+    return list(parts.values())
+
+
+def _joined(first: Item, second: Item) -> Item:
+    """Another part of the item; what its row says must not contradict the first one."""
+    for name in (*_TEXTS, "rights"):
+        if getattr(second, name) not in (getattr(first, name), None, Rights()):
+            raise ValueError(f"the rows of {first.identifier!r} differ in {name}")
+    return replace(first, parts=first.parts + second.parts)
+
+
+def _from_json(content: str) -> list[Item]:
+    data = json.loads(content)
+    listed = data.get("items") if isinstance(data, dict) else data
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise ValueError("it must be an object with a list of 'items'")
+    found = []
+    for number, entry in enumerate(listed, 1):
+        try:
+            found.append(_item(entry))
+        except ValueError as error:
+            raise ValueError(f"item {number}: {error}") from error
+    return found
+
+
+def _item(data: Mapping[str, Any]) -> Item:
+    listed = data.get("parts")
+    if not isinstance(listed, list) or not listed or not all(isinstance(part, dict) for part in listed):
+        raise ValueError("it has no parts")
+    parts = tuple(_part(part) for part in listed)
+    rights = data.get("rights") or {}
+    if not isinstance(rights, dict):
+        raise ValueError("its rights are not an object")
+    # A misspelt permission must not count as one that is not there.
+    unknown = sorted(name for name in {*rights, *data} if str(name).startswith("may") and name not in _RIGHTS)
+    if unknown:
+        raise ValueError(f"there is no {unknown[0]!r}; there are {', '.join(_RIGHTS[2:])}")
+    permissions: dict[str, Any] = {name: _yes_or_no(name, rights.get(name)) for name in _RIGHTS[2:]}
+    texts: dict[str, Any] = {name: _text(name, rights.get(name)) for name in _RIGHTS[:2]}
+    about: dict[str, Any] = {name: _text(name, data.get(name)) for name in _TEXTS}
+    identifier = _text("identifier", data.get("identifier")) or parts[0].location
+    return Item(identifier=identifier, parts=parts, rights=Rights(**texts, **permissions), **about)
+
+
+def _part(data: Mapping[str, Any]) -> Part:
+    location, role = _text("path", data.get("path")), data.get("role") or None
+    if location is None:
+        raise ValueError("a part has no path")
+    if role not in (None, *_ROLES):
+        raise ValueError(f"the role {role!r} is none of: {', '.join(_ROLES)}")
+    given = [(algorithm, str(data[algorithm])) for algorithm in ALGORITHMS if data.get(algorithm)]
+    offset = data.get("offset_ms")
+    return Part(
+        location.removeprefix("./"),
+        role,
+        None if offset in (None, "") else int(str(offset)),
+        normal(given[0][1], given[0][0]) if given else None,
+    )
+
+
+def _column(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def _text(name: str, value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{name} is not a text")
+    return str(value)
+
+
+def _yes_or_no(name: str, value: object) -> bool | None:
+    if value is None or value == "":
+        return None
+    told = str(value).strip().lower()
+    if told not in _YES | _NO:
+        raise ValueError(f"{name} is {value!r}, which is neither yes nor no")
+    return told in _YES

@@ -1,0 +1,82 @@
+"""What the rights of a recording allow, and what may be said of it where others look on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+
+from speechpipe.repositories.contract import Item, Standing
+from speechpipe.settings import Night
+from speechpipe.transcript import Rights
+
+#: Terms of access that need no further permission, in small letters; a URI of Creative Commons or of the public domain
+#: counts as well.
+OPEN_TERMS = frozenset({"open", "public", "free", "cc0", "public domain", "no copyright"})
+_OPEN_URIS = ("creativecommons.org/", "rightsstatements.org/vocab/noc-")
+
+
+def standing(rights: Rights, unknown: str = Night().unknown_rights) -> Standing:
+    """What follows from the rights. ``unknown``: ``restrict``, ``open`` or ``skip``, for what is not known.
+
+    Permission to transcribe and permission to publish are two things: what may be transcribed is open only where it
+    may also be published, or where its access is said to be open.
+    """
+    if rights.may_transcribe is False or (rights.may_transcribe is None and not is_known(rights) and unknown == "skip"):
+        return "forbidden"
+    if rights.may_publish is not None:
+        return "open" if rights.may_publish else "restricted"
+    if rights.access is not None or rights.statement is not None:
+        return "open" if _says_open(rights) else "restricted"
+    return "open" if unknown == "open" else "restricted"
+
+
+def is_known(rights: Rights) -> bool:
+    """Whether anything at all is known of them."""
+    return rights != Rights()
+
+
+def why(item: Item) -> str:
+    """Why the item stands as it does, as a sentence for a report; never its title."""
+    if item.standing == "forbidden":
+        if item.rights.may_transcribe is False:
+            return "Its rights do not allow transcription."
+        return "Its rights are not known, and the policy is to leave such recordings out."
+    if item.standing == "restricted":
+        return "Its results are restricted." if is_known(item.rights) else "Its results are restricted: rights unknown."
+    return "Its results may be shown."
+
+
+def may_show(item: Item) -> bool:
+    """Whether its title and its text may stand in a log, a run's name, an artifact or a report."""
+    return item.standing == "open"
+
+
+def public_name(item: Item) -> str:
+    """What to call the item where others look on.
+
+    The identifier; but where the rights are known to restrict it and nobody gave it an identifier, so that it is called
+    by a file's name, which may tell what it is about, a name without meaning.
+    """
+    if may_show(item) or not is_known(item.rights) or item.identifier != item.location:
+        return item.identifier
+    digest = hashlib.sha256(item.location.encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    return f"restricted-{digest}"
+
+
+def public_text(item: Item, text: str) -> str:
+    """``text``, such as the message of an error, with what must not be told of the item replaced by its public name."""
+    if may_show(item):
+        return text
+    name = public_name(item)
+    secrets = {item.title or "", *((item.location, PurePosixPath(item.location).name) if name != item.location else ())}
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
+        text = text.replace(secret, name)
+    return text
+
+
+def _says_open(rights: Rights) -> bool:
+    terms = [term.strip().lower() for term in (rights.access, rights.statement) if term]
+    # Access that is said to be closed weighs more than a licence.
+    if rights.access is not None:
+        terms = terms[:1]
+    return any(term in OPEN_TERMS or any(uri in term for uri in _OPEN_URIS) for term in terms)

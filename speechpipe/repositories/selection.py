@@ -1,0 +1,363 @@
+"""What of a repository is to be done now, and what is not, each with its reason as a sentence.
+
+A recording is compared with its receipt by size and date; nothing is read but new files of which another receipt or a
+tombstone tells the same size, since such a one may have been renamed. ``Policy.verify`` reads all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from speechpipe import installed
+from speechpipe.errors import ChecksumMismatch, MediaError, OutputError, RepositoryError, SpeechpipeError
+from speechpipe.repositories import rights
+from speechpipe.repositories.contract import Item, LeftOut, Receipt, Repository, Stat
+from speechpipe.repositories.receipts import same_file
+from speechpipe.settings import Night
+
+#: ``new``, ``changed``, ``lost`` (results are missing), ``retry`` (failed before), ``rerun`` (done before): to be done.
+#: ``moved``: done under another name; its results have to be moved. All others are left as they are.
+Kind = Literal[
+    "new",
+    "changed",
+    "lost",
+    "retry",
+    "rerun",
+    "moved",
+    "done",
+    "waiting",
+    "failed",
+    "forbidden",
+    "withdrawn",
+    "damaged",
+]
+TODO = ("new", "changed", "lost", "retry", "rerun")
+
+#: How long a failure rests before it is tried again: the first, the second … time; then always the last.
+BACK_OFF = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=16), timedelta(days=3))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``software``, ``model`` and ``model_revision`` are what would be used now; None: not compared.
+
+    ``quota``: how many finished recordings at most are done again at a time. ``verify``: read and hash every file.
+    """
+
+    rerun: Literal["never", "failed", "model-changed", "all"] = "never"
+    quota: int = 100
+    settle: timedelta = timedelta(minutes=5)
+    ready_marker: str | None = None
+    software: str | None = field(default_factory=lambda: f"speechpipe {installed.version()}")
+    model: str | None = None
+    model_revision: str | None = None
+    verify: bool = False
+
+    @classmethod
+    def of(cls, night: Night, model: str | None = None, revision: str | None = None, *, verify: bool = False) -> Policy:
+        return cls(
+            rerun=night.rerun,
+            quota=night.rerun_quota,
+            settle=timedelta(minutes=night.settle_minutes),
+            ready_marker=night.ready_marker,
+            model=model,
+            model_revision=revision,
+            verify=verify,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is made of one recording. ``since``: when its file last changed; ``receipt``: the newest, or the
+    one under another name. ``again``: to be done although a finished result stands there."""
+
+    item: Item
+    kind: Kind
+    reason: str
+    receipt: Receipt | None = None
+    stat: Stat | None = None
+    since: datetime | None = None
+    again: bool = False
+
+    @property
+    def name(self) -> str:
+        """What to call it where others look on."""
+        return rights.public_name(self.item)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    choices: tuple[Choice, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    def of(self, *kinds: Kind) -> tuple[Choice, ...]:
+        return self._of(kinds)
+
+    @property
+    def todo(self) -> tuple[Choice, ...]:
+        return self._of(TODO)
+
+    def _of(self, kinds: Container[str]) -> tuple[Choice, ...]:
+        return tuple(choice for choice in self.choices if choice.kind in kinds)
+
+    @property
+    def sentence(self) -> str:
+        """``2000 recordings: 12 new, 3 to be tried again, 1985 done.``"""
+        counts = {kind: len(self.of(kind)) for kind in WORDS}
+        told = [f"{count} {WORDS[kind]}" for kind, count in counts.items() if count]
+        told += [f"{len(self.left_out)} left out"] if self.left_out else []
+        whole = f"{len(self.choices)} recording{'s' if len(self.choices) != 1 else ''}"
+        return f"{whole}: {', '.join(told)}." if told else "There are no recordings."
+
+
+WORDS: dict[Kind, str] = {
+    "new": "new",
+    "changed": "changed",
+    "lost": "with lost results",
+    "retry": "to be tried again",
+    "rerun": "to be done again",
+    "moved": "renamed or moved",
+    "done": "done",
+    "waiting": "waiting",
+    "failed": "failed before",
+    "forbidden": "skipped by their rights",
+    "withdrawn": "withdrawn",
+    "damaged": "damaged",
+}
+
+
+def select(repository: Repository, policy: Policy, now: datetime | None = None) -> Selection:
+    """Look through the repository; nothing is written, see ``settle``.
+
+    Raises:
+        RepositoryError: it cannot be read, its metadata cannot be trusted, or all its recordings are gone.
+    """
+    now = now or datetime.now(UTC)
+    left_out: list[LeftOut] = []
+    seen = _Seen(repository, policy, now)
+    choices = [seen.choice(item) for item in repository.discover(left_out)]
+    if not choices and any(receipt.status == "done" for receipt in repository.receipts()):
+        raise RepositoryError(
+            "The repository holds no recording, though some were done.",
+            cure="Check that it is mounted, then run again.",
+        )
+    return Selection(tuple(_within_quota(seen.resolved(choices), policy.quota)), tuple(left_out))
+
+
+def settle(repository: Repository, selection: Selection, now: datetime | None = None) -> Selection:
+    """Write what follows from a selection alone: move the results of renamed recordings, keep receipts of skipped ones.
+
+    Where results cannot be moved since others stand in the way, the recording is done anew.
+    """
+    settled: list[Choice] = []
+    for choice in selection.choices:
+        if choice.kind == "moved" and choice.receipt is not None:
+            try:
+                choice = replace(choice, receipt=repository.move(choice.receipt, choice.item))
+            except OutputError as error:
+                choice = replace(choice, kind="new", reason=f"It was done under another name, but {error.message}")
+        if choice.kind == "forbidden" and (choice.receipt is None or choice.receipt.status != "skipped"):
+            repository.record_failure(choice.item, _skipped(choice, now or datetime.now(UTC)))
+        settled.append(choice)
+    return replace(selection, choices=tuple(settled))
+
+
+def back_off(attempts: int) -> timedelta:
+    """How long to wait after so many failures in a row."""
+    return BACK_OFF[min(max(attempts, 1), len(BACK_OFF)) - 1]
+
+
+def after_failure(receipt: Receipt, before: Receipt | None, now: datetime) -> Receipt:
+    """The receipt of a failure with its attempts counted on from ``before``, and when to try again."""
+    same = before is not None and before.status == "failed" and _same_circumstances(before, receipt)
+    attempts = (before.attempts or 1) + 1 if same and before is not None else 1
+    until = _iso(now + back_off(attempts)) if receipt.curable else None
+    return replace(receipt, attempts=attempts, not_before=until)
+
+
+class _Seen:
+    """One look through a repository, with what is read at most once."""
+
+    def __init__(self, repository: Repository, policy: Policy, now: datetime) -> None:
+        self.repository, self.policy, self.now = repository, policy, now
+        self.tombstones = tuple(repository.tombstones())
+
+    def choice(self, item: Item) -> Choice:
+        receipt = self.repository.existing(item)
+        try:
+            stat = self.repository.stat(item)
+        except SpeechpipeError as error:
+            return Choice(item, "waiting", rights.public_text(item, error.message), receipt)
+        choice = Choice(item, "done", "", receipt, stat, _changed(stat, self.now))
+        if any(grave.identifier in (item.identifier, item.whole) for grave in self.tombstones) or any(
+            grave.location == item.location for grave in self.tombstones
+        ):
+            return replace(choice, kind="withdrawn", reason="It was withdrawn.")
+        if item.standing == "forbidden":
+            left = " Results from before still stand." if receipt and receipt.status == "done" else ""
+            return replace(choice, kind="forbidden", reason=rights.why(item) + left)
+        kind, reason = self._kind(item, receipt, stat)
+        if kind in TODO and (waits := self._waits(choice)):
+            kind, reason = "waiting", waits
+        return replace(choice, kind=kind, reason=reason, again=kind == "rerun")
+
+    def resolved(self, choices: list[Choice]) -> list[Choice]:
+        """New files that are known under another name are told apart from those that are really new."""
+        new = [choice for choice in choices if choice.kind == "new" and choice.receipt is None]
+        if not new:
+            return choices
+        here = {choice.item.location: choice for choice in choices}
+        gone: dict[int | None, list[Receipt]] = {}
+        for receipt in (*self.tombstones, *self.repository.receipts()):
+            if receipt.source_sha256 and receipt.status in ("done", "withdrawn") and self._is_elsewhere(receipt, here):
+                gone.setdefault(receipt.source_size, []).append(receipt)
+        return [self._renamed(choice, gone) if choice in new else choice for choice in choices]
+
+    def _is_elsewhere(self, receipt: Receipt, here: dict[str, Choice]) -> bool:
+        """Whether the recording of the receipt is no longer where it was, or its results are on the wrong side."""
+        choice = here.get(receipt.location or receipt.identifier)
+        if receipt.status == "withdrawn" or choice is None:
+            return True
+        return receipt.restricted != (choice.item.standing != "open")
+
+    def _renamed(self, choice: Choice, gone: dict[int | None, list[Receipt]]) -> Choice:
+        candidates = gone.get(choice.stat.size, []) if choice.stat else []
+        if not candidates:
+            return choice
+        try:
+            sha256 = self.repository.fetch(choice.item).sha256
+        except SpeechpipeError:
+            return choice  # its own run will say what is wrong
+        for receipt in candidates:
+            if receipt.source_sha256 != sha256:
+                continue
+            if receipt.status == "withdrawn":
+                return replace(choice, kind="withdrawn", reason="It was withdrawn under another name.")
+            candidates.remove(receipt)
+            before = receipt.location or receipt.identifier
+            why = f"It was done as {before}." if before != choice.item.location else "Its rights were changed."
+            why = why if rights.may_show(choice.item) or "rights" in why else "It was done under another name."
+            return replace(choice, kind="moved", reason=why, receipt=receipt)
+        return choice
+
+    def _kind(self, item: Item, receipt: Receipt | None, stat: Stat) -> tuple[Kind, str]:
+        if receipt is None or receipt.status == "skipped":
+            return "new", "It is new." if receipt is None else "Its rights now allow it."
+        if receipt.status == "failed":
+            return self._after_failure(item, receipt, stat)
+        if not same_file(receipt, stat):
+            return "changed", "Its file has changed since it was done."
+        if not all(path.exists() for path in self.repository.paths(item, receipt)):
+            return "lost", "Results of it are missing."
+        if self.policy.verify and (damage := self._damage(item, receipt)):
+            return "damaged", damage
+        if self.policy.rerun == "all":
+            return "rerun", "Everything is done again."
+        if self.policy.rerun == "model-changed" and self._another_model(receipt):
+            return "rerun", f"It was done with {receipt.model or 'another model'}."
+        return "done", f"Done {receipt.finished}." if receipt.finished else "Done."
+
+    def _after_failure(self, item: Item, receipt: Receipt, stat: Stat) -> tuple[Kind, str]:
+        attempts = receipt.attempts or 1
+        times = f"{attempts} times" if attempts > 1 else "once"
+        told = rights.public_text(
+            item, f"{receipt.message or receipt.error or 'It failed.'} {receipt.cure or ''}".strip()
+        )
+        if receipt.source_size is not None and not same_file(receipt, stat):
+            return "changed", "Its file has changed since it failed."
+        if receipt.error == ChecksumMismatch.__name__ and self._other_checksum(item, receipt):
+            return "retry", "Its checksum was corrected since it failed."
+        if self.policy.software and receipt.software != self.policy.software:
+            return "retry", f"It failed with {receipt.software or 'other software'}."
+        if self.policy.model and receipt.model and self._another_model(receipt):
+            return "retry", f"It failed with {receipt.model}."
+        if self.policy.rerun in ("failed", "all"):
+            return "retry", f"It failed {times}; failures are tried again: {told}"
+        if not receipt.curable:
+            return "failed", told
+        if receipt.not_before and (until := _time(receipt.not_before)) and self.now < until:
+            return "waiting", f"It failed {times} and is tried again after {_iso(until)}: {told}"
+        return "retry", f"It failed {times} and may succeed now: {told}"
+
+    def _another_model(self, receipt: Receipt) -> bool:
+        wanted = (self.policy.model, self.policy.model_revision)
+        return self.policy.model is not None and (receipt.model, receipt.model_revision) != wanted
+
+    def _other_checksum(self, item: Item, receipt: Receipt) -> bool:
+        try:
+            return self.repository.checksum(item) != receipt.source_checksum
+        except RepositoryError:
+            return False
+
+    def _damage(self, item: Item, receipt: Receipt) -> str | None:
+        """Why the content is not what it was, though size and date are: a master that decays."""
+        try:
+            fetched = self.repository.fetch(item)
+        except (MediaError, RepositoryError) as error:
+            return rights.public_text(item, str(error))
+        if receipt.source_sha256 in (None, fetched.sha256):
+            return None
+        return "Its content is not what it was when it was done, though its size and date are. Compare it with a copy."
+
+    def _waits(self, choice: Choice) -> str | None:
+        if self.policy.ready_marker and not self.repository.is_ready(choice.item, self.policy.ready_marker):
+            return f"It has no {self.policy.ready_marker} beside it yet."
+        age = self.now - choice.since if choice.since else self.policy.settle
+        if age < self.policy.settle:
+            minutes = self.policy.settle.total_seconds() / 60
+            return f"It changed {age.total_seconds():.0f} s ago and may still be growing: it rests for {minutes:g} min."
+        return None
+
+
+def _within_quota(choices: list[Choice], quota: int) -> list[Choice]:
+    """Of those done before, the ones that were done longest ago; the others stay done for now."""
+    again = sorted(
+        (choice for choice in choices if choice.kind == "rerun"),
+        key=lambda choice: (choice.receipt.finished if choice.receipt else None) or "",
+    )
+    beyond = {id(choice) for choice in again[quota:]}
+    reason = f"Done; it is done again another night, {quota} at a time."
+    return [replace(c, kind="done", reason=reason, again=False) if id(c) in beyond else c for c in choices]
+
+
+def _changed(stat: Stat, now: datetime) -> datetime:
+    """When the file last changed. A date in the future, as wrong clocks leave it, tells nothing."""
+    known = [ns / 1e9 for ns in (stat.mtime_ns, stat.ctime_ns) if ns / 1e9 <= now.timestamp()]
+    return datetime.fromtimestamp(max(known, default=0.0), UTC)
+
+
+def _same_circumstances(before: Receipt, after: Receipt) -> bool:
+    return all(
+        getattr(before, name) == getattr(after, name)
+        for name in ("source_size", "source_mtime_ns", "software", "model", "error")
+    )
+
+
+def _skipped(choice: Choice, now: datetime) -> Receipt:
+    item = choice.item
+    return Receipt(
+        identifier=item.identifier,
+        status="skipped",
+        source_name=item.location.rsplit("/", 1)[-1],
+        location=item.location,
+        message=choice.reason,
+        source_size=choice.stat.size if choice.stat else None,
+        source_mtime_ns=choice.stat.mtime_ns if choice.stat else None,
+        finished=_iso(now),
+        restricted=True,
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

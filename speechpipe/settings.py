@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     aligner: str = "auto"
     engine: str = "auto"
     language: str | None = None
+    languages: tuple[str, ...] = ()
+    models: dict[str, str] = {}
+    aligners: dict[str, str] = {}
     channels: str = "auto"
     formats: tuple[str, ...] = FORMATS
     offline: bool = False

@@ -24,7 +24,7 @@ def assemble(stages: Stages, warnings: tuple[str, ...] = ()) -> Transcript:
         events=plan.events,
         languages=tuple(dict.fromkeys(s.language for s in segments if s.language)),
         steps=stages.steps(),
-        warnings=plan.decoded.warnings + warnings,
+        warnings=stages.warnings() + warnings,
         complete=plan.decoded.complete,
         incomplete_reason=plan.decoded.incomplete_reason,
     )
@@ -32,7 +32,6 @@ def assemble(stages: Stages, warnings: tuple[str, ...] = ()) -> Transcript:
 
 def _segments(stages: Stages) -> Iterator[Segment]:
     languages = {window.index: language for window, language, _ in stages.heard()}
-    label = stages.transcriber.label
     for window, utterances in stages.timed():
         for utterance in utterances:
             if not utterance.text.split():
@@ -43,7 +42,7 @@ def _segments(stages: Stages) -> Iterator[Segment]:
                 end_ms=window.start_ms + utterance.end_ms,
                 text=" ".join(utterance.text.split()),
                 words=tuple(shifted(word, window.start_ms) for word in utterance.words),
-                language=label(languages[window.index]),
+                language=languages[window.index],
                 channel=window.channel,
                 avg_logprob=utterance.avg_logprob,
                 no_speech_prob=utterance.no_speech_prob,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
-from functools import cached_property
-from pathlib import Path
 
 from speechpipe import engines, formats, languages, registry
 from speechpipe.emissions import AcousticModel
-from speechpipe.engines.contract import Engine, ModelFiles
-from speechpipe.errors import UnknownEngine
+from speechpipe.engines.contract import Engine, ModelFiles, TellsLanguages
+from speechpipe.pipeline.detection import folded
+from speechpipe.pipeline.routing import AUTO_SEGMENT, Route, Routes
 from speechpipe.settings import Chunking, Settings
 
-FAKE = "fake"
+#: Where the language may change from window to window, a long window would hold several.
+SEGMENT_MS = 15_000
 
 
 class Transcriber:
@@ -31,59 +30,77 @@ class Transcriber:
             formats.suffix(name)
         if settings.offline:
             os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's own switch, read when an engine first imports it
-        language = languages.check(settings.language) if settings.language else None
-        self.settings = settings.with_(language=language)
-        self.found = self._find_model()
-        self.model = _files(self.found) if self.found else ModelFiles(FAKE, Path(FAKE), FAKE)
-        self.engine_name = engines.engine_for(self.model, settings.engine)
-        self.found_aligner = self._find_aligner()
-        self.aligner_model = _files(self.found_aligner) if self.found_aligner else None
+        language = settings.language
+        if language and language != AUTO_SEGMENT:
+            language = languages.check(language)
+        self.settings = settings.with_(language=language or None)
+        self.routes = Routes(self.settings)
+        self._engines: dict[tuple[str | None, ...], Engine] = {}
+        self._aligners: dict[str, AcousticModel] = {}
 
-    @cached_property
+    # The main model, which is the only one unless languages have models of their own.
+
+    @property
+    def found(self) -> registry.FoundModel | None:
+        return self.routes.main.found
+
+    @property
+    def model(self) -> ModelFiles:
+        return self.routes.main.model
+
+    @property
+    def engine_name(self) -> str:
+        return self.routes.main.engine_name
+
+    @property
+    def aligner_model(self) -> ModelFiles | None:
+        return self.routes.main.aligner
+
+    @property
     def engine(self) -> Engine:
-        return engines.load_engine(self.engine_name, self.model, self.settings.decoding)
+        return self.engine_of(self.routes.main)
 
-    @cached_property
+    @property
     def aligner(self) -> AcousticModel | None:
         """The CTC model that times the words; None where none was asked for or none is known."""
-        if self.aligner_model is None:
+        return self.aligner_of(self.routes.main)
+
+    def engine_of(self, route: Route) -> Engine:
+        if route.identity not in self._engines:
+            self._engines[route.identity] = engines.load_engine(route.engine_name, route.model, self.settings.decoding)
+        return self._engines[route.identity]
+
+    @property
+    def listener(self) -> Engine:
+        """What tells languages apart: the first engine that can, the main one before others."""
+        loaded = (self.engine_of(route) for route in self.routes.all)
+        return next((engine for engine in loaded if isinstance(engine, TellsLanguages)), self.engine)
+
+    def aligner_of(self, route: Route) -> AcousticModel | None:
+        if route.aligner is None:
             return None
-        return engines.load_acoustic_model(self.aligner_model, self.settings.decoding)
+        key = f"{route.aligner.name} {route.aligner.sha256}"
+        if key not in self._aligners:
+            self._aligners[key] = engines.load_acoustic_model(route.aligner, self.settings.decoding)
+        return self._aligners[key]
 
     @property
     def warning(self) -> str | None:
-        """What must be said of this model wherever its output goes; None where nothing must."""
-        return registry.demonstration_warning(self.found) if self.found else None
+        """What must be said of these models wherever their output goes; None where nothing must."""
+        said = [registry.demonstration_warning(route.found) for route in self.routes.all if route.found]
+        return " ".join(dict.fromkeys(warning for warning in said if warning)) or None
 
     @property
     def chunking(self) -> Chunking:
-        """The settings' chunking, with windows no longer than suits the model."""
-        longest = (self.found and self.found.window_ms) or self.settings.chunking.max_window_ms
-        return self.settings.chunking.model_copy(
-            update={"max_window_ms": min(longest, self.settings.chunking.max_window_ms)}
-        )
+        """The settings' chunking, with windows no longer than suits every model."""
+        most = [route.window_ms for route in self.routes.all if route.window_ms]
+        if self.settings.language == AUTO_SEGMENT:
+            most.append(SEGMENT_MS)
+        chunking = self.settings.chunking
+        return chunking.model_copy(update={"max_window_ms": min([chunking.max_window_ms, *most])})
 
     def label(self, language: str | None) -> str | None:
-        """An engine's language as the model's own list has it: Whisper's "no" is "nb" for a model of bokmål."""
-        if language is None or self.model.languages is None or language in self.model.languages:
-            return language
-        same = sorted(own for own in self.model.languages if languages.whisper_code(own) == language)
-        return same[0] if same else language
-
-    def _find_model(self) -> registry.FoundModel | None:
-        """None for the fake engine, which needs no model."""
-        if self.settings.engine == FAKE and self.settings.model in ("auto", FAKE):
+        """An engine's language as the model's own list has it: what Whisper hears as "no" is "nn" where that is all."""
+        if language is None:
             return None
-        if self.settings.engine not in ("auto", *engines.ENGINES):
-            raise UnknownEngine(f"There is no engine {self.settings.engine!r}; there are {', '.join(engines.ENGINES)}.")
-        return registry.find(self.settings.model, self.settings.models_folder)
-
-    def _find_aligner(self) -> registry.FoundModel | None:
-        aligner, folder = self.settings.aligner, self.settings.models_folder
-        if self.found is not None:
-            return registry.find_aligner(aligner, self.found, folder)
-        return registry.find(aligner, folder) if aligner not in ("auto", "none") else None
-
-
-def _files(found: registry.FoundModel) -> ModelFiles:
-    return ModelFiles(**{field.name: getattr(found, field.name) for field in fields(ModelFiles)})
+        return next(iter(folded({language: 1.0}, self.model.languages or ())), language)

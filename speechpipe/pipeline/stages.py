@@ -6,25 +6,31 @@ process loses at most the batch in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from speechpipe import audio, chunking, installed
-from speechpipe.engines.contract import Clip, ModelFiles, Options, Utterance
-from speechpipe.pipeline.detection import detect_language
+from speechpipe import audio
+from speechpipe.engines.contract import Clip, Options, Result, Utterance
+from speechpipe.pipeline import listening
+from speechpipe.pipeline.batches import Progress, append, done, in_batches, part, pending
+from speechpipe.pipeline.detection import hear, places
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.plan import Plan, Window, read_plan, write_plan
+from speechpipe.pipeline.planning import decode, make_plan
+from speechpipe.pipeline.provenance import align_steps, chunk_step, engine_steps, now
+from speechpipe.pipeline.routing import AUTO_SEGMENT
 from speechpipe.pipeline.timing import utterance_from_dict, with_word_times
-from speechpipe.transcript import Event, Media, Step
-from speechpipe.workspace import Workspace, read_json, stage_key
+from speechpipe.transcript import Step
+from speechpipe.workspace import Journal, Workspace, read_json, stage_key
 
-#: ``progress(stage, done_ms, total_ms)``: stage is "chunk", "transcribe" or "align"; time is time of audio.
-Progress = Callable[[str, int, int], None]
+__all__ = ["Progress", "Recording", "Stages", "Summary", "now"]
 
-VERSIONS = {"chunk": 1, "transcribe": 1, "align": 1}
+VERSIONS = {"chunk": 2, "languages": 1, "transcribe": 2, "align": 2}
+#: Shares of a stage for its bar of progress: decoding, then speech activity; hearing languages, then recognising.
+_DECODING = 0.3
+_LISTENING = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,8 @@ class Stages:
 
     def __init__(self, transcriber: Transcriber, recording: Recording, workspace: Workspace) -> None:
         self.transcriber, self.recording, self.workspace = transcriber, recording, workspace
-        settings, info = transcriber.settings, transcriber.model
-        self.language = recording.language or settings.language
+        self.routes, self.decoding = transcriber.routes, transcriber.settings.decoding
+        self.language = recording.language or transcriber.settings.language
         self.chunk_key = stage_key(
             "chunk",
             VERSIONS["chunk"],
@@ -64,24 +70,30 @@ class Stages:
             channels=recording.channels,
             chunking=transcriber.chunking.model_dump(),
         )
+        asked = self.routes.asked(self.language)
+        self.languages_key = stage_key(
+            "languages",
+            VERSIONS["languages"],
+            self.chunk_key,
+            language=self.language,
+            allowed=self.routes.allowed,
+            routes=[route.identity for route in asked.values()],
+        )
         self.transcribe_key = stage_key(
             "transcribe",
             VERSIONS["transcribe"],
-            self.chunk_key,
-            engine=transcriber.engine_name,
-            model=info.name,
-            revision=info.revision,
-            sha256=info.sha256,
-            language=self.language,
-            decoding=settings.decoding.model_dump(exclude={"threads"}),
+            self.languages_key,
+            routes={language: route.identity for language, route in asked.items()},
+            decoding=self.decoding.model_dump(exclude={"threads"}),
         )
-        aligner = transcriber.aligner_model
         self.align_key = stage_key(
             "align",
             VERSIONS["align"],
             self.transcribe_key,
-            aligner=aligner and aligner.name,
-            sha256=aligner and aligner.sha256,
+            aligners={
+                language: route.aligner and (route.aligner.name, route.aligner.sha256)
+                for language, route in asked.items()
+            },
         )
 
     def chunk(self, progress: Progress | None = None) -> Summary:
@@ -92,7 +104,7 @@ class Stages:
         if data is None:
             started = now()
             plan = self._make_plan(progress)
-            self.workspace.finish("chunk", self.chunk_key, asdict(self._chunk_step(plan.decoded, started)))
+            self._finish("chunk", self.chunk_key, [chunk_step(plan.decoded, self.transcriber, started)])
             write_plan(folder / "plan.json", plan)
         else:
             plan = read_plan(data)
@@ -101,38 +113,51 @@ class Stages:
         return Summary("chunk", _chunk_sentence(plan, speech_ms), len(plan.windows), speech_ms, reused=reused)
 
     def transcribe(self, progress: Progress | None = None) -> Summary:
-        """Every window through the engine, in the plan's batches."""
-        done = self.workspace.finished("transcribe", self.transcribe_key)
-        if done is None:
+        """Every window through the engine of its language."""
+        reused = self.workspace.finished("transcribe", self.transcribe_key) is not None
+        if not reused:
             started = now()
-            language, probability = self._language()
-            options = Options.of(self.transcriber.settings.decoding)
-            for batch in self._pending("transcribe", self.transcribe_key, progress):
-                clips = [Clip(self._pcm(window), language) for window in batch]
-                results = self.transcriber.engine.transcribe(clips, options)
-                heard = [{"language": r.language, "utterances": _plain(r.utterances)} for r in results]
-                self._append("transcribe", self.transcribe_key, batch, heard)
-            step = self._engine_step(language, probability, started) if self.plan.windows else None
-            self.workspace.finish("transcribe", self.transcribe_key, asdict(step) if step else {})
+            listened = _LISTENING if self.language == AUTO_SEGMENT else 0.0
+            spoken = self._listen(progress)
+            options = Options.of(self.decoding)
+
+            def kind(window: Window) -> tuple[Any, ...]:
+                language = spoken.languages[window.index]
+                return (self.routes.of(language).identity, language)
+
+            batches = in_batches(self.plan.windows, self.decoding.batch_size, kind)
+            journal = self._journal("transcribe", self.transcribe_key)
+            for batch in pending(journal, batches, part(progress, "transcribe", listened, 1)):
+                language = spoken.languages[batch[0].index]
+                engine = self.transcriber.engine_of(self.routes.of(language))
+                results = engine.transcribe([Clip(self._pcm(window), language) for window in batch], options)
+                heard = [self._entry(w, spoken, result) for w, result in zip(batch, results, strict=True)]
+                append(journal, batch, heard)
+            steps = list(engine_steps(spoken, self.transcriber, started))
+            self._finish("transcribe", self.transcribe_key, steps, spoken.warnings)
         words = sum(len(u.text.split()) for _, _, utterances in self.heard() for u in utterances)
-        sentence = f"Recognised {words} words in {len(self.plan.windows)} windows with {self.transcriber.model.name}."
-        return Summary("transcribe", sentence, len(self.plan.windows), words=words, reused=done is not None)
+        models = " and ".join(step.model or step.software for step in self._steps("transcribe", self.transcribe_key))
+        with_models = f" with {models}" if models else ""
+        sentence = f"Recognised {words} words in {len(self.plan.windows)} windows{with_models}."
+        return Summary("transcribe", sentence, len(self.plan.windows), words=words, reused=reused)
 
     def align(self, progress: Progress | None = None) -> Summary:
-        """A time for every word, from the aligner's emissions of the same windows."""
-        done = self.workspace.finished("align", self.align_key)
-        if done is None:
+        """A time for every word, from the emissions that the aligner of its language gives of the same windows."""
+        reused = self.workspace.finished("align", self.align_key) is not None
+        if not reused:
             started = now()
-            heard = {window.index: utterances for window, _, utterances in self.heard()}
-            for batch in self._pending("align", self.align_key, progress):
-                timed = [{"utterances": _plain(self._aligned(w, heard[w.index]))} for w in batch]
-                self._append("align", self.align_key, batch, timed)
-            step = self._align_step(started) if self.plan.windows else None
-            self.workspace.finish("align", self.align_key, asdict(step) if step else {})
+            heard = {window.index: (language, utterances) for window, language, utterances in self.heard()}
+            batches = in_batches(self.plan.windows, self.decoding.batch_size)
+            journal = self._journal("align", self.align_key)
+            for batch in pending(journal, batches, part(progress, "align")):
+                timed = [{"utterances": _plain(self._aligned(w, *heard[w.index]))} for w in batch]
+                append(journal, batch, timed)
+            spoken = {language for language, _ in heard.values()}
+            self._finish("align", self.align_key, list(align_steps(spoken, self.transcriber, started)))
         words = [word for _, utterances in self.timed() for u in utterances for word in u.words]
         aligned = sum(word.timing == "aligned" for word in words)
         sentence = f"Timed {aligned} of {len(words)} words against the sound." if words else "No words to time."
-        return Summary("align", sentence, words=len(words), reused=done is not None)
+        return Summary("align", sentence, words=len(words), reused=reused)
 
     # What the stages left behind.
 
@@ -145,7 +170,7 @@ class Stages:
 
     def heard(self) -> list[tuple[Window, str | None, tuple[Utterance, ...]]]:
         """Each window with its language and what the engine heard in it."""
-        entries = self._entries("transcribe", self.transcribe_key)
+        entries = done(self._journal("transcribe", self.transcribe_key))
         return [
             (window, entries[window.index]["language"], utterances_of(entries[window.index]))
             for window in self.plan.windows
@@ -153,14 +178,18 @@ class Stages:
 
     def timed(self) -> list[tuple[Window, tuple[Utterance, ...]]]:
         """Each window with its utterances, words timed, still counted from the window's start."""
-        entries = self._entries("align", self.align_key)
+        entries = done(self._journal("align", self.align_key))
         return [(window, utterances_of(entries[window.index])) for window in self.plan.windows]
 
     def steps(self) -> tuple[Step, ...]:
         """Provenance of the stages, as it was when they were done; no step for a model that was not asked."""
         keys = {"chunk": self.chunk_key, "transcribe": self.transcribe_key, "align": self.align_key}
-        summaries = [self.workspace.finished(stage, key) for stage, key in keys.items()]
-        return tuple(Step(**summary) for summary in summaries if summary)
+        return tuple(step for stage, key in keys.items() for step in self._steps(stage, key))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the recording's reader must know of how it went."""
+        found = self.workspace.finished("transcribe", self.transcribe_key) or {}
+        return (*self.plan.decoded.warnings, *found.get("warnings", ()))
 
     # Inside.
 
@@ -169,88 +198,59 @@ class Stages:
         return self.workspace.stage_folder("chunk", self.chunk_key)
 
     def _make_plan(self, progress: Progress | None) -> Plan:
-        media = replace(audio.probe(self.recording.path), name=self.recording.name, sha256=self.recording.sha256)
-        decoded = self._decode(progress, media)
-        windows: list[Window] = []
-        events: list[Event] = []
-        for lane in decoded.lanes:
-            pcm = audio.Pcm(self._chunk_folder / lane.file)
-            probabilities = chunking.speech_probabilities(pcm)
-            spans = chunking.plan_windows(probabilities, pcm.duration_ms, self.transcriber.chunking)
-            windows += [Window(0, lane.channel, lane.file, span.start_ms, span.end_ms) for span in spans]
-            events += chunking.find_events(pcm, probabilities, spans, lane.channel)
-        # By time, so that batches follow the recording; the index names a window in the journals.
-        windows.sort(key=lambda window: (window.start_ms, -1 if window.channel is None else window.channel))
-        numbered = tuple(replace(window, index=index) for index, window in enumerate(windows))
-        events.sort(key=lambda event: (event.start_ms, -1 if event.channel is None else event.channel))
-        media = replace(media, duration_ms=decoded.duration_ms if decoded.lanes else media.duration_ms)
-        return Plan(media, decoded, numbered, tuple(events))
-
-    def _decode(self, progress: Progress | None, media: Media) -> audio.Decoded:
-        def report(done_ms: int, total_ms: int | None) -> None:
-            if progress:
-                progress("chunk", done_ms, total_ms or media.declared_ms or 0)
-
-        return audio.decode(self.recording.path, self._chunk_folder, self.recording.channels, report)
+        path = self.recording.path
+        media = replace(audio.probe(path), name=self.recording.name, sha256=self.recording.sha256)
+        report = part(progress, "chunk", 0, _DECODING)
+        decoded = decode(path, self._chunk_folder, self.recording.channels, media.declared_ms, report)
+        report = part(progress, "chunk", _DECODING, 1)
+        return make_plan(media, decoded, self._chunk_folder, self.transcriber.chunking, report)
 
     def _pcm(self, window: Window) -> Any:
         path = self._chunk_folder / window.file
         if not path.exists():  # dropped after an earlier, complete run
-            self._decode(None, self.plan.media)
+            audio.decode(self.recording.path, self._chunk_folder, self.recording.channels)
         return audio.Pcm(path).read(window.start_ms, window.end_ms)
 
-    def _pending(self, stage: str, key: str, progress: Progress | None) -> Iterator[list[Window]]:
-        """The batches not yet in the journal. They are fixed by the plan, never by what is already done."""
-        size = self.transcriber.settings.decoding.batch_size
+    def _listen(self, progress: Progress | None) -> listening.Spoken:
+        """The language of every window."""
         windows = self.plan.windows
-        total = sum(window.length_ms for window in windows)
-        known, done_ms = self._entries(stage, key), 0
-        for start in range(0, len(windows), size):
-            batch = list(windows[start : start + size])
-            if not all(window.index in known for window in batch):
-                yield batch
-            done_ms += sum(window.length_ms for window in batch)
-            if progress:
-                progress(stage, done_ms, total)
+        if not windows or self.language not in (None, AUTO_SEGMENT):
+            return listening.given(self.language, windows)
+        if self.language is None:
+            chosen = places(windows)
+            return listening.of_the_whole(self._heard_in(chosen, part(None, "")), chosen, windows)
+        return listening.of_each(self._heard_in(windows, part(progress, "transcribe", 0, _LISTENING)), windows)
 
-    def _entries(self, stage: str, key: str) -> dict[int, dict[str, Any]]:
-        entries: dict[int, dict[str, Any]] = {}
-        for line in self.workspace.journal(stage, key).read():
-            entries.update({int(index): entry for index, entry in line["windows"].items()})
-        return entries
+    def _heard_in(self, windows: Sequence[Window], report: Any) -> list[listening.Heard | None]:
+        journal = self._journal("languages", self.languages_key)
+        engine = self.transcriber.listener
+        for batch in pending(journal, in_batches(windows, self.decoding.batch_size), report):
+            found = hear(engine, [Clip(self._pcm(window)) for window in batch])
+            heard = [listening.Heard.of(probabilities, self.routes.allowed) for probabilities in found]
+            append(journal, batch, [listening.entry_of(one) for one in heard])
+        entries = done(journal)
+        return [listening.heard_of(entries[window.index]) for window in windows]
 
-    def _append(self, stage: str, key: str, batch: list[Window], results: list[dict[str, Any]]) -> None:
-        paired = zip(batch, results, strict=True)
-        self.workspace.journal(stage, key).append({"windows": {str(w.index): result for w, result in paired}})
-
-    def _language(self) -> tuple[str | None, float | None]:
-        if self.language is not None or not self.plan.windows:
-            return self.language, None
-        found = detect_language(self.transcriber.engine, self.plan.windows, self._pcm)
-        return (self.transcriber.label(found[0]), found[1]) if found else (None, None)
-
-    def _aligned(self, window: Window, utterances: tuple[Utterance, ...]) -> list[Utterance]:
-        aligner = self.transcriber.aligner
+    def _aligned(self, window: Window, language: str | None, utterances: tuple[Utterance, ...]) -> list[Utterance]:
+        aligner = self.transcriber.aligner_of(self.routes.of(language))
         spoken = any(u.text.split() for u in utterances)
         emissions = aligner.emissions([self._pcm(window)])[0] if aligner and spoken else None
         return with_word_times(utterances, emissions, window.length_ms)
 
-    def _chunk_step(self, decoded: audio.Decoded, started: str) -> Step:
-        settings = {"channels": decoded.policy, **self.transcriber.chunking.model_dump()}
-        return _step("chunk", "speechpipe", installed.version(), settings, started)
+    def _entry(self, window: Window, spoken: listening.Spoken, result: Result) -> dict[str, Any]:
+        language = spoken.languages[window.index] or self.transcriber.label(result.language)
+        doubt = (listening.UNCERTAIN_FLAG,) if window.index in spoken.uncertain else ()
+        utterances = [replace(u, flags=u.flags + doubt) for u in result.utterances]
+        return {"language": language, "utterances": _plain(utterances)}
 
-    def _engine_step(self, language: str | None, probability: float | None, started: str) -> Step:
-        model, info = self.transcriber.model, self.transcriber.engine.info
-        settings: dict[str, Any] = {"language": language, "language_probability": probability}
-        settings |= asdict(Options.of(self.transcriber.settings.decoding)) | info.settings
-        return _model_step("transcribe", self.transcriber.engine_name, info.version, model, settings, started)
+    def _journal(self, stage: str, key: str) -> Journal:
+        return self.workspace.journal(stage, key)
 
-    def _align_step(self, started: str) -> Step | None:
-        model = self.transcriber.aligner_model
-        if model is None:
-            return None
-        settings = {"method": "CTC Viterbi"}
-        return _model_step("align", "speechpipe", installed.version(), model, settings, started)
+    def _finish(self, stage: str, key: str, steps: Sequence[Step], warnings: Sequence[str] = ()) -> None:
+        self.workspace.finish(stage, key, {"steps": [asdict(step) for step in steps], "warnings": list(warnings)})
+
+    def _steps(self, stage: str, key: str) -> list[Step]:
+        return [Step(**step) for step in (self.workspace.finished(stage, key) or {}).get("steps", ())]
 
 
 def _plain(utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
@@ -259,27 +259,6 @@ def _plain(utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
 
 def utterances_of(entry: dict[str, Any]) -> tuple[Utterance, ...]:
     return tuple(utterance_from_dict(utterance) for utterance in entry["utterances"])
-
-
-def now() -> str:
-    """This moment in UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _model_step(
-    what: str, software: str, version: str, model: ModelFiles, settings: dict[str, Any], started: str
-) -> Step:
-    return replace(
-        _step(what, software, version, settings, started),
-        model=model.name,
-        model_revision=model.revision,
-        model_sha256=model.sha256,
-        model_licence=model.licence,
-    )
-
-
-def _step(what: str, software: str, version: str, settings: dict[str, Any], started: str) -> Step:
-    return Step(what, software, version, settings=settings, started=started, ended=now())
 
 
 def _chunk_sentence(plan: Plan, speech_ms: int) -> str:

@@ -1,0 +1,62 @@
+"""The steps of a recording's provenance: which software and model did what, with which settings, and when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from speechpipe import installed
+from speechpipe.audio import Decoded
+from speechpipe.engines.contract import ModelFiles, Options
+from speechpipe.pipeline.listening import Spoken
+from speechpipe.pipeline.models import Transcriber
+from speechpipe.pipeline.routing import Route
+from speechpipe.transcript import Step
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def chunk_step(decoded: Decoded, transcriber: Transcriber, started: str) -> Step:
+    settings = {"channels": decoded.policy, **transcriber.chunking.model_dump()}
+    return Step("chunk", "speechpipe", installed.version(), settings=settings, started=started, ended=now())
+
+
+def engine_steps(spoken: Spoken, transcriber: Transcriber, started: str) -> Iterator[Step]:
+    """One step a model that was asked, with the languages it was given and how many windows of each."""
+    options = asdict(Options.of(transcriber.settings.decoding))
+    given: dict[tuple[str | None, ...], tuple[Route, Counter[str | None]]] = {}
+    for language in spoken.languages:
+        route = transcriber.routes.of(language)
+        given.setdefault(route.identity, (route, Counter()))[1][language] += 1
+    for route, windows in given.values():
+        info = transcriber.engine_of(route).info
+        settings = {**spoken.settings, **options, **info.settings}
+        if len(given) > 1 or len(windows) > 1:
+            settings["windows"] = {str(language): count for language, count in windows.items()}
+        yield _model_step("transcribe", route.engine_name, info.version, route.model, settings, started)
+
+
+def align_steps(spoken: set[str | None], transcriber: Transcriber, started: str) -> Iterator[Step]:
+    """One step a model that aligned; none where nothing did."""
+    routes = [transcriber.routes.of(language) for language in sorted(spoken, key=str)]
+    aligners = {(route.aligner.name, route.aligner.sha256): route.aligner for route in routes if route.aligner}
+    for model in aligners.values():
+        yield _model_step("align", "speechpipe", installed.version(), model, {"method": "CTC Viterbi"}, started)
+
+
+def _model_step(
+    what: str, software: str, version: str, model: ModelFiles, settings: dict[str, Any], started: str
+) -> Step:
+    return replace(
+        Step(what, software, version, settings=settings, started=started, ended=now()),
+        model=model.name,
+        model_revision=model.revision,
+        model_sha256=model.sha256,
+        model_licence=model.licence,
+    )

@@ -6,93 +6,133 @@ programming, as in Knuth and Plass, Breaking Paragraphs into Lines, 1981).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate, islice, pairwise
+import re
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from math import inf
 
-from speechpipe.formats.text import visible_length
 from speechpipe.settings import Captions
 from speechpipe.transcript import Word
 
-#: Words that a line may well begin with: conjunctions of the languages most met with here.
-_CONJUNCTIONS = {
+#: Words that a line may well begin with, by language.
+CONJUNCTIONS = {
+    "da": "og men eller fordi at som når hvis mens så for der",
+    "de": "und aber oder weil dass wenn als ob denn",
     "en": "and but or because that which who when if while so",
-    "nb, nn, da": "og men eller fordi at som når hvis mens så for",
-    "sv": "och eller därför att när om medan",
+    "es": "y e pero o porque que cuando si",
+    "et": "ja aga või sest et kui",
     "fi": "ja mutta tai koska että joka kun jos",
-    "se": "ja muhto dahje go ahte mii gos jos",
-    "de": "und aber oder weil dass wenn als ob",
     "fr": "et mais ou parce que qui quand si",
+    "is": "og en eða því að sem þegar ef",
+    "it": "e ma o perché che quando se",
+    "nb": "og men eller fordi at som når hvis mens så for",
+    "nl": "en maar of omdat dat die wanneer als",
+    "nn": "og men eller fordi at som når viss om medan så for",
+    "no": "og men eller fordi at som når hvis mens så for",
+    "se": "ja muhto dahje go ahte mii gos jos",
+    "sma": "jïh men jallh juktie ahte gosse",
+    "smj": "ja valla jali gå vaj jus",
+    "sv": "och men eller därför att som när om medan",
 }
-CONJUNCTIONS = frozenset(word for words in _CONJUNCTIONS.values() for word in words.split())
+_CONJUNCTIONS = {language: frozenset(words.split()) for language, words in CONJUNCTIONS.items()}
 _CLOSERS = "\"'»”’)]"
 _SENTENCE_ENDS = tuple(".!?…。！？؟")
 _CLAUSE_ENDS = tuple(",;:–—،；，、")
-_NUMBER_MARKS = frozenset("+-−–±.,:/ \u00a0\u202f")
+_NUMBER = re.compile(r"(?=.*\d)[\d+\-−–±.,:/ \u00a0\u202f]+")
 #: A pause this long is as good a place as a sentence's end, and better outside a cue than in it.
-_PAUSE_MS = 600
+PAUSE_MS = 600
 
 # Costs, against each other: one more cue costs 1, one more line outweighs everything.
 _MEANT_TO_STAND = 8.0
 _ANYWHERE, _CONJUNCTION, _CLAUSE, _SENTENCE = 3.0, 1.5, 0.7, 0.0
 _LINE = 1e6
 
-Cost = Callable[[int, int], float]
 Spans = list[tuple[int, int]]
 
 
-def cut_cues(words: list[Word], spans: Spans, limits: Captions) -> list[int]:
-    """Indices at which cues begin, and ``len(words)``; ``spans`` is when each word is shown, in ms.
+def cut_cues(
+    words: Sequence[Word], lengths: Sequence[int], spans: Spans, costs: Sequence[float], limits: Captions
+) -> list[int]:
+    """Indices at which cues begin, and ``len(words)``.
 
     A cue fits the lines and the longest duration, unless one word alone does not; words without times take as long
-    as they take.
+    as they take. What a cue misses of the time to read it is a cost, against the least duration of a cue.
+
+    Args:
+        lengths: visible characters of each word. spans: when each word is shown, in ms.
+        costs: what a break before each word costs, as from ``costs_of_breaks``.
     """
-    lengths = [visible_length(word.text) for word in words]
-    reach = [_reach(lengths, a, limits) for a in range(len(words))]
-    silences = [0, *(after[0] - before[1] for before, after in pairwise(spans))]  # before each word
-    long_silences = [0, *accumulate(max(0, silence - _PAUSE_MS) for silence in silences)]
-    timed = [0, *accumulate(word.start_ms is not None for word in words)]
-    characters = [0, *accumulate(length + 1 for length in lengths)]
+    count = len(words)
+    wide, most_lines, longest = (
+        inf if m is None else m for m in (limits.max_line_chars, limits.max_lines, limits.max_cue_ms)
+    )
+    pace = 1000 / limits.max_chars_per_second if limits.max_chars_per_second else 0.0
+    least = limits.min_cue_ms
+    hurry = 2 / max(1, least)
+    silences = [0, *(after[0] - before[1] for before, after in pairwise(spans))]
+    paused = [0.0, *accumulate(max(0, silence - PAUSE_MS) / 500 for silence in silences)]
+    breaks = [0.0 if s >= PAUSE_MS else cost for s, cost in zip(silences, costs, strict=True)] + [0.0]
+    fixed = [1 + cost + pauses for cost, pauses in zip(breaks, paused, strict=True)]
+    untils = [0, *(span[0] - limits.min_gap_ms for span in spans[1:]), spans[-1][1] + least]
+    timed = any(word.start_ms is not None for word in words)
 
-    def cost(a: int, b: int) -> float:
-        too_long = timed[b] > timed[a] and spans[b - 1][1] - spans[a][0] > limits.max_cue_ms
-        if b - a > 1 and (b > reach[a] or too_long):
-            return inf
-        return 1 + (long_silences[b] - long_silences[a + 1]) / 500 + hurry(a, b) + break_before(b)
+    best, cut_at = [0.0] + [inf] * count, [0] * (count + 1)
+    for a in range(count):
+        start = spans[a][0]
+        so_far = best[a] - paused[a + 1]
+        characters, used, lines = 0, 0, 1
+        for b in range(a + 1, count + 1):
+            length = lengths[b - 1]
+            characters += length + 1
+            used += length + 1
+            if used > wide + 1 and b - a > 1:
+                used = length + 1
+                lines += 1
+            too_long = timed and spans[b - 1][1] - start > longest and has_time(words, a, b)
+            if b - a > 1 and (lines > most_lines or too_long):
+                break
+            needed = characters * pace
+            missed = (needed if needed > least else least) - max(0, untils[b] - start)
+            cost = so_far + fixed[b] + (missed * hurry if missed > 0 else 0.0)
+            if cost < best[b]:
+                best[b], cut_at[b] = cost, a
+    return _edges(cut_at)
 
-    def hurry(a: int, b: int) -> float:
-        """By how much the cue misses the time to read it, against the least duration of a cue."""
-        until = spans[b][0] - limits.min_gap_ms if b < len(words) else spans[b - 1][1] + limits.min_cue_ms
-        needed = max(limits.min_cue_ms, 1000 * (characters[b] - characters[a]) / limits.max_chars_per_second)
-        return 2 * max(0.0, needed - max(0, until - spans[a][0])) / max(1, limits.min_cue_ms)
 
-    def break_before(b: int) -> float:
-        if b == len(words) or silences[b] >= _PAUSE_MS:
-            return _SENTENCE
-        return badness(words[b - 1].text, words[b].text)
-
-    return cheapest_cuts(len(words), cost)
-
-
-def cut_lines(words: list[Word], limits: Captions) -> tuple[tuple[Word, ...], ...]:
+def cut_lines(
+    words: Sequence[Word], lengths: Sequence[int], costs: Sequence[float], limits: Captions
+) -> tuple[tuple[Word, ...], ...]:
     """The words on as few lines as they need, broken where it reads best and as evenly as can be."""
     wide = limits.max_line_chars
-    lengths = [visible_length(word.text) for word in words]
-    rows = _rows(lengths, wide)
-    even = (sum(lengths) + len(words) - 1) / rows
+    characters = sum(lengths) + len(words) - 1
+    if wide is None or characters <= wide or len(words) == 1:
+        return (tuple(words),)
+    even = characters / _fewest_lines(lengths, wide)
+    numbers = [is_number(word.text) for word in words]
+    count = len(words)
+    best, cut_at = [0.0] + [inf] * count, [0] * (count + 1)
+    for a in range(count):
+        used, digits = -1, True
+        for b in range(a + 1, count + 1):
+            used += lengths[b - 1] + 1
+            digits = digits and numbers[b - 1]
+            if used > wide and b - a > 1:
+                break
+            end = costs[b] if b < count else 0.0
+            alone = _MEANT_TO_STAND if digits else 0.0
+            cost = best[a] + _LINE + end + alone + 4 * ((used - even) / wide) ** 2
+            if cost < best[b]:
+                best[b], cut_at[b] = cost, a
+    return tuple(tuple(words[a:b]) for a, b in pairwise(_edges(cut_at)))
 
-    def cost(a: int, b: int) -> float:
-        length = sum(lengths[a:b]) + b - a - 1
-        if length > wide and b - a > 1:
-            return inf
-        alone = _MEANT_TO_STAND if rows > 1 and is_number(" ".join(word.text for word in words[a:b])) else 0.0
-        end = badness(words[b - 1].text, words[b].text) if b < len(words) else 0.0
-        return _LINE + end + alone + 4 * ((length - even) / wide) ** 2
 
-    return tuple(tuple(words[a:b]) for a, b in pairwise(cheapest_cuts(len(words), cost)))
+def costs_of_breaks(texts: Sequence[str], language: str | None) -> list[float]:
+    """What a break before each of these words costs; the first is 0."""
+    conjunctions = _CONJUNCTIONS.get((language or "").split("-")[0], frozenset())
+    return [0.0, *(badness(before, after, conjunctions) for before, after in pairwise(texts))]
 
 
-def badness(before: str, after: str) -> float:
+def badness(before: str, after: str, conjunctions: frozenset[str] = frozenset()) -> float:
     """What it costs to break between two words; inside a number with its unit, or a name, most."""
     bare = before.rstrip(_CLOSERS)
     if bare.endswith(_SENTENCE_ENDS):
@@ -101,48 +141,30 @@ def badness(before: str, after: str) -> float:
         return _CLAUSE
     if is_number(before) or (before.istitle() and after.istitle()):
         return _MEANT_TO_STAND
-    return _CONJUNCTION if after.strip("«\"'(").casefold() in CONJUNCTIONS else _ANYWHERE
+    return _CONJUNCTION if after.strip("«\"'(").casefold() in conjunctions else _ANYWHERE
 
 
 def is_number(text: str) -> bool:
     """Whether ``text`` is digits and their marks only."""
-    return any(c.isdigit() for c in text) and all(c.isdigit() or c in _NUMBER_MARKS for c in text)
+    return _NUMBER.fullmatch(text) is not None
 
 
-def cheapest_cuts(count: int, cost: Cost) -> list[int]:
-    """Cut ``range(count)`` into the parts of least total cost; returns their edges, 0 and ``count`` included.
+def has_time(words: Sequence[Word], a: int, b: int) -> bool:
+    return any(words[i].start_ms is not None for i in range(a, b))
 
-    ``cost(a, b)`` of the part from a to before b is ``inf`` where it must not be. It is finite where b - a is 1, and
-    is not asked for greater b once it is infinite.
-    """
-    best = [(0.0, 0)] + [(inf, 0)] * count  # (cost up to here, where the last part begins)
-    for a in range(count):
-        for b in range(a + 1, count + 1):
-            step = cost(a, b)
-            if step == inf:
-                break
-            best[b] = min(best[b], (best[a][0] + step, a))
-    edges = [count]
+
+def _edges(cut_at: Sequence[int]) -> list[int]:
+    edges = [len(cut_at) - 1]
     while edges[-1]:
-        edges.append(best[edges[-1]][1])
+        edges.append(cut_at[edges[-1]])
     return edges[::-1]
 
 
-def _rows(lengths: list[int], wide: int) -> int:
-    """Fewest lines that hold words of these lengths."""
-    return 1 + sum(_begins_line(lengths, wide))
-
-
-def _reach(lengths: list[int], a: int, limits: Captions) -> int:
-    """How far a cue from word ``a`` may go and still fit its lines: the index after its last word."""
-    lines = accumulate(_begins_line(islice(lengths, a, None), limits.max_line_chars))
-    return next((b for b, line in enumerate(lines, a) if line >= limits.max_lines), len(lengths))
-
-
-def _begins_line(lengths: Iterable[int], wide: int) -> Iterator[bool]:
-    """Whether each word begins a further line when lines are filled greedily, which needs the fewest of them."""
-    used = -1
+def _fewest_lines(lengths: Sequence[int], wide: int) -> int:
+    lines, used = 1, -1
     for length in lengths:
-        further = used >= 0 and used + 1 + length > wide
-        used = length if further or used < 0 else used + 1 + length
-        yield further
+        if used >= 0 and used + 1 + length > wide:
+            lines, used = lines + 1, length
+        else:
+            used += length + 1
+    return lines

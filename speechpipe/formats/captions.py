@@ -8,13 +8,14 @@ gap between two cues, and the cue says which limits it breaks.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from speechpipe.formats import breaks
+from speechpipe.formats.breaks import Spans
 from speechpipe.formats.text import clean, tokens, visible_length
-from speechpipe.formats.turns import Lane, in_order, lane_of, lanes
+from speechpipe.formats.turns import CUED, Lane, in_order, lane_of, lanes
 from speechpipe.settings import Captions
 from speechpipe.transcript import Event, Segment, Transcript, Word
 
@@ -57,7 +58,7 @@ class Cue:
 
     @property
     def line_texts(self) -> tuple[str, ...]:
-        return tuple(" ".join(word.text for word in line) for line in self.lines)
+        return tuple(" ".join([word.text for word in line]) for line in self.lines)
 
     @property
     def text(self) -> str:
@@ -65,15 +66,32 @@ class Cue:
         return " ".join(self.line_texts)
 
 
+@dataclass(slots=True)
+class _Draft:
+    """A cue before its times are fitted to its neighbours'. ``length``: visible characters; ``fixed``: as it is."""
+
+    start_ms: int
+    end_ms: int
+    lines: tuple[tuple[Word, ...], ...]
+    segment: Segment
+    length: int
+    timed: bool
+    fixed: bool
+
+
 def cues(transcript: Transcript, limits: Captions) -> list[Cue]:
-    """The cues of all lanes and of music, by start; those of one lane never overlap."""
+    """The cues of all lanes and of music, by start; those of one lane never overlap, unless a person gave them so."""
     found = _music(transcript)
-    for lane in lanes(transcript):
-        segments = in_order(s for s in transcript.segments if lane_of(s) == lane)
-        drafts = [cue for segment in segments for cue in _draft(segment, limits)]
+    by_lane: dict[Lane, list[Segment]] = {lane: [] for lane in lanes(transcript)}
+    for segment in in_order(transcript.segments):
+        by_lane[lane_of(segment)].append(segment)
+    for segments in by_lane.values():
+        drafts = [draft for segment in segments for draft in _drafts(segment, limits)]
         found += _timed(drafts, limits, _end_of(transcript))
-    ordered = sorted(found, key=lambda cue: cue.start_ms)
-    return [dataclasses.replace(cue, number=number) for number, cue in enumerate(ordered, 1)]
+    found.sort(key=lambda cue: cue.start_ms)
+    return [
+        Cue(number, cue.start_ms, cue.end_ms, cue.lines, cue.segment, cue.beyond) for number, cue in enumerate(found, 1)
+    ]
 
 
 def _end_of(transcript: Transcript) -> int | None:
@@ -82,33 +100,53 @@ def _end_of(transcript: Transcript) -> int | None:
     return None if duration is None else max([duration, *(segment.end_ms for segment in transcript.segments)])
 
 
-def _draft(segment: Segment, limits: Captions) -> list[Cue]:
+def _drafts(segment: Segment, limits: Captions) -> list[_Draft]:
     """The segment cut into cues that last as long as their words."""
-    words = _words(segment)
+    words = words_of(segment)
     if not words:
         return []
-    spans = _spans(words, segment)
-    cuts = breaks.cut_cues(words, spans, limits)
+    lengths = [visible_length(word.text) for word in words]
+    costs = breaks.costs_of_breaks([word.text for word in words], segment.language)
+    fixed = limits.keep_cues and CUED in segment.flags
+    if fixed or limits.whole_segments:
+        lines = breaks.cut_lines(words, lengths, costs, limits)
+        timed = any(word.start_ms is not None for word in words)
+        length = sum(lengths) + len(words) - 1
+        return [_Draft(segment.start_ms, segment.end_ms, lines, segment, length, timed, fixed)]
+    spans = _spans(words, lengths, segment)
+    edges = breaks.cut_cues(words, lengths, spans, costs, limits)
     return [
-        Cue(0, spans[a][0], max(end for _, end in spans[a:b]), breaks.cut_lines(words[a:b], limits), segment)
-        for a, b in pairwise(cuts)
+        _Draft(
+            spans[a][0],
+            max(end for _, end in spans[a:b]),
+            breaks.cut_lines(words[a:b], lengths[a:b], costs[a:b], limits),
+            segment,
+            sum(lengths[a:b]) + b - a - 1,
+            breaks.has_time(words, a, b),
+            False,
+        )
+        for a, b in pairwise(edges)
     ]
 
 
-def _words(segment: Segment) -> list[Word]:
+def words_of(segment: Segment) -> list[Word]:
     """The segment's words, cleaned; where they do not add up to its text, that text's words without times."""
-    words = [dataclasses.replace(word, text=text) for word in segment.words if (text := clean(word.text))]
-    if " ".join(word.text for word in words) == clean(segment.text):
+    words = [
+        word if text == word.text else dataclasses.replace(word, text=text)
+        for word in segment.words
+        if (text := clean(word.text))
+    ]
+    if " ".join([word.text for word in words]) == clean(segment.text):
         return words
     return [Word(text) for text in tokens(segment.text)]
 
 
-def _spans(words: list[Word], segment: Segment) -> list[tuple[int, int]]:
+def _spans(words: Sequence[Word], lengths: Sequence[int], segment: Segment) -> Spans:
     """When each word is shown: its own time, else its share, by length, of the time its unknown run has.
 
     Only cues are shaped by these shares: no word is given one as its time.
     """
-    spans: list[tuple[int, int]] = []
+    spans: Spans = []
     at = 0
     while at < len(words):
         start, end = words[at].start_ms, words[at].end_ms
@@ -119,65 +157,81 @@ def _spans(words: list[Word], segment: Segment) -> list[tuple[int, int]]:
         stop = next((i for i in range(at, len(words)) if words[i].start_ms is not None), len(words))
         low = spans[-1][1] if spans else segment.start_ms
         known = words[stop].start_ms if stop < len(words) else segment.end_ms
-        spans += _shares(low, max(low, known or 0), [visible_length(word.text) + 1 for word in words[at:stop]])
+        spans += shares(low, max(low, known or 0), [length + 1 for length in lengths[at:stop]])
         at = stop
     return spans
 
 
-def _shares(start: int, end: int, weights: list[int]) -> list[tuple[int, int]]:
-    total, passed, edges = sum(weights), 0, [start]
-    for weight in weights:
-        passed += weight
-        edges.append(start + (end - start) * passed // total)
-    return list(pairwise(edges))
+def shares(start: int, end: int, weights: Sequence[int]) -> Spans:
+    """The time from ``start`` to ``end`` shared out by weight, without gaps."""
+    total = sum(weights)
+    return list(pairwise([start + (end - start) * passed // total for passed in accumulate(weights, initial=0)]))
 
 
-def _timed(drafts: list[Cue], limits: Captions, latest: int | None) -> list[Cue]:
+def _timed(drafts: Sequence[_Draft], limits: Captions, latest: int | None) -> list[Cue]:
     """One lane's cues, in order: starts made distinct, ends lengthened for reading and cut before the next."""
-    starts = _distinct([cue.start_ms for cue in drafts], latest)
+    starts = [draft.start_ms for draft in drafts]
+    if not all(draft.fixed for draft in drafts):
+        _make_distinct(starts, latest)
+    pace = 1000 / limits.max_chars_per_second if limits.max_chars_per_second else 0.0
     timed: list[Cue] = []
-    for i, (cue, start) in enumerate(zip(drafts, starts, strict=True)):
-        following = starts[i + 1] if i + 1 < len(starts) else None
-        length = visible_length(cue.text)
-        reading_ms = max(limits.min_cue_ms, -int(-length * 1000 // limits.max_chars_per_second))
-        end = max(cue.end_ms, start + min(reading_ms, limits.max_cue_ms))
-        if any(word.start_ms is not None for word in cue.words):
-            end = min(end, start + limits.max_cue_ms)
-        if following is not None:
-            end = min(end, following - min(limits.min_gap_ms, (following - start) // 2))
+    for i, draft in enumerate(drafts):
+        start, following = starts[i], starts[i + 1] if i + 1 < len(starts) else None
+        end = draft.end_ms
+        if not draft.fixed:
+            reading_ms = max(limits.min_cue_ms, -int(-draft.length * pace // 1))
+            longest = limits.max_cue_ms
+            end = max(end, start + (reading_ms if longest is None else min(reading_ms, longest)))
+            if longest is not None and draft.timed:
+                end = min(end, start + longest)
+            if following is not None:
+                end = min(end, following - min(limits.min_gap_ms, max(0, following - start) // 2))
         end = max(start + 1, end if latest is None else min(end, latest))
-        timed.append(dataclasses.replace(cue, start_ms=start, end_ms=end, beyond=()))
-        timed[-1] = dataclasses.replace(timed[-1], beyond=_beyond(timed[-1], following, limits))
+        beyond = _beyond(draft, start, end, following, limits)
+        timed.append(Cue(0, start, end, draft.lines, draft.segment, beyond))
     return timed
 
 
-def _distinct(starts: list[int], latest: int | None) -> list[int]:
-    """``starts`` moved as little as need be to rise strictly and to leave each cue a millisecond."""
+def _make_distinct(starts: list[int], latest: int | None) -> None:
+    """Move ``starts`` as little as need be to rise strictly and to leave each cue a millisecond."""
     for i in range(1, len(starts)):
         starts[i] = max(starts[i], starts[i - 1] + 1)
     if latest is not None and latest >= len(starts):
         for i in reversed(range(len(starts))):
             starts[i] = min(starts[i], (starts[i + 1] if i + 1 < len(starts) else latest) - 1)
-    return starts
 
 
-def _beyond(cue: Cue, following: int | None, limits: Captions) -> tuple[str, ...]:
-    duration = cue.end_ms - cue.start_ms
-    broken = {
-        "speed": visible_length(cue.text) * 1000 > limits.max_chars_per_second * duration,
-        "short": duration < limits.min_cue_ms,
-        "long": duration > limits.max_cue_ms,
-        "lines": len(cue.lines) > limits.max_lines
-        or any(visible_length(text) > limits.max_line_chars for text in cue.line_texts),
-        "gap": following is not None and following - cue.end_ms < limits.min_gap_ms,
-    }
-    return tuple(name for name, is_broken in broken.items() if is_broken)
+def _beyond(draft: _Draft, start: int, end: int, following: int | None, limits: Captions) -> tuple[str, ...]:
+    duration, wide = end - start, limits.max_line_chars
+    broken = []
+    if limits.max_chars_per_second and draft.length * 1000 > limits.max_chars_per_second * duration:
+        broken.append("speed")
+    if duration < limits.min_cue_ms:
+        broken.append("short")
+    if limits.max_cue_ms is not None and duration > limits.max_cue_ms:
+        broken.append("long")
+    too_many = limits.max_lines is not None and len(draft.lines) > limits.max_lines
+    too_wide = wide is not None and draft.length > wide and any(line_length(line) > wide for line in draft.lines)
+    if too_many or too_wide:
+        broken.append("lines")
+    if following is not None and following - end < limits.min_gap_ms:
+        broken.append("gap")
+    return tuple(broken)
+
+
+def line_length(line: Iterable[Word]) -> int:
+    return sum(visible_length(word.text) + 1 for word in line) - 1
+
+
+def music_label(languages: Iterable[str]) -> str:
+    """What stands in the cue of music of a recording in these languages."""
+    primary = (language.split("-")[0] for language in languages)
+    return f"[{next((MUSIC[name] for name in primary if name in MUSIC), MUSIC['en'])}]"
 
 
 def _music(transcript: Transcript) -> list[Cue]:
     """A cue for each stretch of music, on whichever channels it is heard."""
-    languages = (language.split("-")[0] for language in transcript.languages)
-    label = Word(f"[{next((MUSIC[name] for name in languages if name in MUSIC), MUSIC['en'])}]")
+    label = Word(music_label(transcript.languages))
     return [Cue(0, start, end, ((label,),)) for start, end in music(transcript.events)]
 
 

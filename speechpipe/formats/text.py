@@ -10,6 +10,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\uff
 # Spaces that may be broken at: all but the no-break ones, which belong to the word.
 _SPACES = re.compile(r"[^\S\u00a0\u2007\u202f]+")
 _INVISIBLE = {"Mn", "Me", "Cf", "Cc"}
+_FIRST_COMBINING = "\u0300"
 _ZERO_WIDTH_JOINER = "\u200d"
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _REGIONAL = range(0x1F1E6, 0x1F200)
@@ -20,6 +21,8 @@ def clean(text: str) -> str:
 
     The text of an ordinary transcript comes back unchanged.
     """
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip(" ")
     return " ".join(tokens(text))
 
 
@@ -35,8 +38,8 @@ def visible_length(text: str) -> int:
     Counts extended grapheme clusters (Unicode Standard Annex #29) as far as captions need: combining marks, format
     characters, joined and toned emoji and flags; not Hangul jamo and Indic conjuncts.
     """
-    if text.isascii():
-        return sum(map(str.isprintable, text))
+    if text.isprintable() and (text.isascii() or max(text) < _FIRST_COMBINING):
+        return len(text)
     length, previous, flag_open = 0, "", False
     for character in text:
         code = ord(character)

@@ -11,6 +11,8 @@ from speechpipe.transcript import Segment, Transcript
 
 #: A silence this long ends a turn even when nobody else speaks, so that a monologue has paragraphs.
 PAUSE_MS = 2_000
+#: Flag of a segment that was read as one cue of a file of captions, and stays one.
+CUED = "cued"
 
 
 class Lane(NamedTuple):

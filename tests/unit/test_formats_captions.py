@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from itertools import combinations, pairwise
+from math import inf
 from typing import Any
 
 import pytest
 
+from speechpipe import languages
 from speechpipe.formats import breaks
 from speechpipe.formats.captions import Cue, cues, music
 from speechpipe.formats.text import clean, tokens, visible_length
-from speechpipe.formats.turns import Lane, lanes, turns
-from speechpipe.settings import Captions
+from speechpipe.formats.turns import CUED, Lane, lanes, turns
+from speechpipe.settings import CAPTION_PRESETS, Captions
 from speechpipe.transcript import Event, Media, Segment, Transcript, Word
 from tests.transcripts import INTERVIEW, spoken
 
@@ -24,9 +28,13 @@ def made(*segments: Segment, duration_ms: int | None = 600_000, **changes: Any) 
     return cues(Transcript(Media("a.wav", duration_ms=duration_ms), "speech", segments), limits(**changes))
 
 
-def broken(text: str, **changes: Any) -> list[str]:
+def broken(text: str, language: str | None = None, **changes: Any) -> list[str]:
     """The lines of ``text`` as one cue."""
-    rows = breaks.cut_lines([Word(word) for word in text.split()], limits(**changes))
+    words = text.split()
+    costs = breaks.costs_of_breaks(words, language)
+    rows = breaks.cut_lines(
+        [Word(word) for word in words], [visible_length(w) for w in words], costs, limits(**changes)
+    )
     return [" ".join(word.text for word in row) for row in rows]
 
 
@@ -57,7 +65,7 @@ def broken(text: str, **changes: Any) -> list[str]:
     ],
 )
 def test_lines_break_where_they_read_best(text: str, lines: list[str] | None) -> None:
-    found = broken(text)
+    found = broken(text, "en")
     assert " ".join(found) == text
     assert all(len(line) <= 42 for line in found)
     assert lines is None or found == lines
@@ -91,14 +99,43 @@ def test_a_word_longer_than_a_line_stands_alone() -> None:
     ],
 )
 def test_what_a_break_costs(before: str, after: str, cost: float) -> None:
-    assert breaks.badness(before, after) == cost
+    assert breaks.costs_of_breaks([before, after], "nb") == [0.0, cost]
 
 
-def test_the_cheapest_cuts_are_found() -> None:
-    squares = breaks.cheapest_cuts(9, lambda a, b: float((b - a - 3) ** 2))
-    assert squares == [0, 3, 6, 9]
-    assert breaks.cheapest_cuts(0, lambda a, b: 1.0) == [0]
-    assert breaks.cheapest_cuts(4, lambda a, b: 0.0 if b - a == 1 else float("inf")) == [0, 1, 2, 3, 4]
+@pytest.mark.parametrize(("language", "cost"), [("nb", 1.5), ("nn-NO", 1.5), ("en", 3.0), ("xx", 3.0), (None, 3.0)])
+def test_conjunctions_are_those_of_the_language(language: str | None, cost: float) -> None:
+    assert breaks.costs_of_breaks(["dag", "og"], language) == [0.0, cost]
+
+
+def test_every_table_of_conjunctions_is_of_a_language_and_in_small_letters() -> None:
+    for language, words in breaks.CONJUNCTIONS.items():
+        assert languages.check(language)
+        assert words == words.casefold() and len(set(words.split())) == len(words.split())
+
+
+def test_cuts_are_the_cheapest_there_are() -> None:
+    """Against every way to cut, tried one by one."""
+    texts = ["ja,", "og", "så", "kom", "de", "hjem.", "Da", "var", "alle", "trette", "men", "glade"]
+    segment = spoken(0, " ".join(texts), 0, pace_ms=450)
+    narrow = limits(max_line_chars=12, max_lines=1, max_cue_ms=2_000)
+    lengths, costs = [len(text) for text in texts], breaks.costs_of_breaks(texts, "nb")
+    spans = [(word.start_ms or 0, word.end_ms or 0) for word in segment.words]
+
+    def price(edges: tuple[int, ...]) -> float:
+        total = 0.0
+        for a, b in pairwise(edges):
+            characters = sum(lengths[a:b]) + b - a
+            until = spans[b][0] - 80 if b < len(texts) else spans[-1][1] + 833
+            if b - a > 1 and (characters - 1 > 12 or spans[b - 1][1] - spans[a][0] > 2_000):
+                return inf
+            missed = max(833, characters * 1000 / 17) - max(0, until - spans[a][0])
+            total += 1 + (costs[b] if b < len(texts) else 0) + max(0.0, missed) * 2 / 833
+        return total
+
+    inner = range(1, len(texts))
+    ways = ((0, *cuts, len(texts)) for count in range(len(texts)) for cuts in combinations(inner, count))
+    found = breaks.cut_cues(segment.words, lengths, spans, costs, narrow)
+    assert price(tuple(found)) == pytest.approx(min(map(price, ways)))
 
 
 @pytest.mark.parametrize("text", ["7", "-40", "3,14", "12:30", "1 000", "1985."])
@@ -116,7 +153,7 @@ def test_is_no_number(text: str) -> None:
 
 def test_a_long_stretch_is_cut_after_its_sentences() -> None:
     text = "Dette er den første setningen i opptaket. Her kommer den andre, som er lengre enn den. Og en tredje."
-    found = made(spoken(0, text, 1_000, pace_ms=400))
+    found = made(spoken(0, text, 1_000, pace_ms=400, language="nb"))
     assert [cue.line_texts for cue in found] == [
         ("Dette er den første setningen i opptaket.",),
         ("Her kommer den andre,", "som er lengre enn den. Og en tredje."),
@@ -237,6 +274,62 @@ def test_many_words_are_cut_in_good_time() -> None:
     assert sum(len(cue.words) for cue in found) == 20_000
     # Linear in the number of words: about 1 s here; a quadratic one would take minutes.
     assert time.process_time() - began < 30
+
+
+# ---- presets ----
+
+
+def preset(name: str, *segments: Segment) -> list[Cue]:
+    return cues(Transcript(Media("a.wav", duration_ms=600_000), "speech", segments), limits(preset=name))
+
+
+LONG = spoken(0, " ".join(["langsomt"] * 60), 0, pace_ms=300)
+
+
+@pytest.mark.parametrize("name", ["web", "broadcast", "verbatim"])
+def test_a_preset_keeps_its_limits(name: str) -> None:
+    table = CAPTION_PRESETS[name]  # type: ignore[index]
+    found = preset(name, LONG)
+    assert len(found) > 1
+    for cue in found:
+        assert len(cue.lines) <= table["max_lines"]
+        assert max(map(visible_length, cue.line_texts)) <= table["max_line_chars"]
+        assert cue.end_ms - cue.start_ms <= table["max_cue_ms"]
+
+
+def test_every_preset_names_every_limit_that_it_could() -> None:
+    for table in CAPTION_PRESETS.values():
+        assert table.keys() - {"whole_segments"} == CAPTION_PRESETS["web"].keys() < set(Captions.model_fields)
+
+
+def test_verbatim_shows_a_cue_as_long_as_its_words_are_said() -> None:
+    (cue,) = preset("verbatim", spoken(0, "Ja.", 1_000, pace_ms=200))
+    assert (cue.start_ms, cue.end_ms, cue.beyond) == (1_000, 1_160, ())
+
+
+def test_one_cue_a_segment_whatever_its_length() -> None:
+    found = preset("one-cue-per-segment", LONG, spoken(1, "Kort.", 30_000))
+    assert [cue.text for cue in found] == [LONG.text, "Kort."]
+    assert (found[0].start_ms, found[0].end_ms) == (LONG.start_ms, LONG.end_ms)
+    assert len(found[0].lines) > 2 and max(map(len, found[0].line_texts)) <= 42
+    assert not any(cue.beyond for cue in found)
+
+
+def test_what_is_set_counts_more_than_the_preset() -> None:
+    assert limits(preset="broadcast", max_lines=1).max_lines == 1
+    assert limits(preset="broadcast", max_lines=1).max_line_chars == 37
+
+
+def test_a_cue_that_a_person_gave_stays_as_it_is() -> None:
+    given = (
+        Segment(0, 1_000, 1_100, "En mye for lang tekst til så kort en tid, som en person likevel ville ha."),
+        Segment(1, 1_050, 20_000, "Og en som overlapper."),
+    )
+    kept = made(*(replace(segment, flags=(CUED,)) for segment in given))
+    assert [(cue.start_ms, cue.end_ms) for cue in kept] == [(1_000, 1_100), (1_050, 20_000)]
+    assert kept[0].beyond == ("speed", "short", "gap")
+    shaped = made(*(replace(segment, flags=(CUED,)) for segment in given), keep_cues=False)
+    assert [(cue.start_ms, cue.end_ms) for cue in shaped] != [(1_000, 1_100), (1_050, 20_000)]
 
 
 # ---- turns and lanes ----

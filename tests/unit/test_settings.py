@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from speechpipe.errors import UsageError
-from speechpipe.settings import Captions, Chunking, Decoding, Settings
+from speechpipe.settings import Captions, Chunking, Collection, Decoding, Night, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +57,23 @@ EVERY: dict[str, tuple[tuple[str, Any], tuple[str, Any], Any]] = {
     "captions.max_cue_ms": (("2000", 2_000), ("3000", 3_000), 4_000),
     "captions.max_chars_per_second": (("11.5", 11.5), ("12.5", 12.5), 13.5),
     "captions.min_gap_ms": (("1", 1), ("2", 2), 3),
+    "captions.preset": (('"broadcast"', "broadcast"), ("verbatim", "verbatim"), "one-cue-per-segment"),
+    "captions.whole_segments": (("true", True), ("true", True), True),
+    "captions.keep_cues": (("false", False), ("false", False), False),
+    "captions.withhold": (('["repetition"]', ("repetition",)), ('["a"]', ("a",)), ("b", "c")),
+    "captions.header": (("false", False), ("false", False), False),
+    "night.settle_minutes": (("1", 1.0), ("2", 2.0), 3.0),
+    "night.ready_marker": (('".ok"', ".ok"), ("READY", "READY"), ".done"),
+    "night.unknown_rights": (('"open"', "open"), ("skip", "skip"), "open"),
+    "night.rerun": (('"failed"', "failed"), ("all", "all"), "model-changed"),
+    "night.rerun_quota": (("1", 1), ("2", 2), 3),
+    "collections": (
+        ('{ a = { root = "/1", outputs = "/2" } }', {"a": Collection(root=Path("/1"), outputs=Path("/2"))}),
+        ('{"a": {"root": "/3", "outputs": "/4"}}', {"a": Collection(root=Path("/3"), outputs=Path("/4"))}),
+        {"a": Collection(root=Path("/5"), outputs=Path("/6"), restricted=Path("/7"))},
+    ),
 }
-SECTIONS = {"chunking": Chunking, "decoding": Decoding, "captions": Captions}
+SECTIONS = {"chunking": Chunking, "decoding": Decoding, "captions": Captions, "night": Night}
 
 
 def value(settings: Settings, path: str) -> Any:

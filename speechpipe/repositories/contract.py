@@ -163,6 +163,10 @@ class Repository(Protocol):
         """The state of the item's part. Raises ``MediaNotFound``, ``RepositoryError``."""
         ...
 
+    def locate(self, item: Item) -> Path:
+        """A local path for a glance at the item's part, not checked against anything. Raises as ``stat``."""
+        ...
+
     def fetch(self, item: Item, known: Receipt | None = None) -> Fetched:
         """The item's part as a local file, hashed in the same reading and compared with the repository's checksum.
 

@@ -145,6 +145,10 @@ class FolderRepository:
             )
         return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
+    def locate(self, item: Item) -> Path:
+        self.stat(item)
+        return self.source / item.location
+
     def fetch(self, item: Item, known: Receipt | None = None) -> Fetched:
         before = self.stat(item)
         path = self.source / item.location

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from speechpipe.errors import UnknownLanguage
@@ -23,12 +25,14 @@ def check(code: str) -> str:
     Region and script are dropped: no model here tells them apart. ``no`` counts as Bokmål, as Whisper means it.
 
     Raises:
-        UnknownLanguage: not in the table.
+        UnknownLanguage: not in the table; says which rows come near, also to a name.
     """
     primary = code.strip().replace("_", "-").split("-")[0].lower()
     known = _CANONICAL.get(primary)
     if known is None:
-        raise UnknownLanguage(f"There is no language {code!r}.")
+        rows = ", ".join(row(other) for other in near(code))
+        cure = f"Did you mean {rows}?" if rows else UnknownLanguage.cure
+        raise UnknownLanguage(f"There is no language {code!r}.", cure=f"{cure} {_ALL}")
     return known
 
 
@@ -38,9 +42,108 @@ def name(code: str) -> str:
 
 
 def whisper_code(code: str) -> str | None:
-    """What Whisper calls the language (``nb`` → ``no``); None where it does not know it. Raises ``UnknownLanguage``."""
+    """What Whisper calls the language (``nb`` → ``no``), or the related one whose token serves (``gsw`` → ``de``);
+    None where there is neither. Raises ``UnknownLanguage``."""
     return LANGUAGES[check(code)].whisper
 
+
+def row(code: str) -> str:
+    """One row of the table in words: ``gsw (Swiss German; Whisper borrows de)``. Raises ``UnknownLanguage``."""
+    known = check(code)
+    language = LANGUAGES[known]
+    if language.whisper is None:
+        return f"{known} ({language.name}; not in Whisper)"
+    if language.borrowed:
+        return f"{known} ({language.name}; Whisper borrows {language.whisper})"
+    return f"{known} ({language.name})"
+
+
+def near(text: str, most: int = 3) -> list[str]:
+    """Codes of the languages whose code or English name comes near to ``text``, the nearest first."""
+    wanted = text.strip().casefold()[:40]
+    if len(wanted) < 2:
+        return []
+    scores = {code: max(_likeness(wanted, known) for known in _spellings(code)) for code in LANGUAGES}
+    return sorted((code for code, score in scores.items() if score >= 0.75), key=lambda code: -scores[code])[:most]
+
+
+def related(code: str) -> list[str]:
+    """Codes of the languages nearest of kin to one that few models know. Raises ``UnknownLanguage``."""
+    known = check(code)
+    borrowed = [LANGUAGES[known].whisper] if LANGUAGES[known].borrowed else []
+    return [check(other) for other in (*_KIN.get(known, "").split(), *filter(None, borrowed))]
+
+
+def unsupported(model: str, code: str, known: Collection[str]) -> UnknownLanguage:
+    """The error for a language that a model does not know: its row of the table, and those that the model knows."""
+    rows = [row(other) for other in sorted(set(known) & set(LANGUAGES))]
+    told = f"It knows {', '.join(rows[:_MOST])}{f' and {len(rows) - _MOST} more' if len(rows) > _MOST else ''}. "
+    return UnknownLanguage(
+        f"The model {model} does not know {row(code)}.",
+        cure=f"{told if rows else ''}Find a model for it with: speechpipe models recommend --language {check(code)}",
+    )
+
+
+def _spellings(code: str) -> Iterator[str]:
+    yield code
+    full = LANGUAGES[code].name.casefold()
+    yield from (full, *full.split())
+    yield from _OWN_NAMES.get(code, "").split()
+
+
+def _likeness(wanted: str, known: str) -> float:
+    """1 for the same, 0 for nothing in common; codes are too short to be like anything."""
+    if min(len(wanted), len(known)) < 3:
+        return float(wanted == known)
+    return SequenceMatcher(None, wanted, known).ratio()
+
+
+#: What the languages of the registry call themselves, so that a person who writes that finds the code.
+_OWN_NAMES = {
+    "bg": "български",
+    "ca": "català valencià",
+    "cs": "čeština česky",
+    "cy": "cymraeg",
+    "da": "dansk",
+    "de": "deutsch",
+    "el": "ελληνικά",
+    "es": "español castellano",
+    "et": "eesti",
+    "eu": "euskara euskera",
+    "fi": "suomi",
+    "fo": "føroyskt",
+    "fr": "français",
+    "fy": "frysk",
+    "ga": "gaeilge",
+    "gd": "gàidhlig",
+    "gl": "galego",
+    "gsw": "schwiizerdütsch schweizerdeutsch",
+    "hr": "hrvatski",
+    "hu": "magyar",
+    "is": "íslenska",
+    "it": "italiano",
+    "lb": "lëtzebuergesch",
+    "lt": "lietuvių",
+    "ltg": "latgalīšu",
+    "lv": "latviešu",
+    "nb": "norsk bokmål",
+    "nl": "nederlands vlaams",
+    "nn": "nynorsk",
+    "pl": "polski",
+    "pt": "português",
+    "ro": "română",
+    "se": "davvisámegiella",
+    "sk": "slovenčina",
+    "sl": "slovenščina",
+    "sv": "svenska",
+    "uk": "українська",
+    "vls": "westvlaams",
+}
+_ALL = "All are listed by: speechpipe models languages"
+#: As many rows as one line of an error bears.
+_MOST = 6
+#: Of languages that Whisper does not know: their nearest kin.
+_KIN = {"se": "smj sma", "smj": "se sma", "sma": "smj se", "ga": "gd", "fy": "nl", "ltg": "lv"}
 
 #: BCP 47 code → language: all that Whisper knows, and the small languages of the archives of northern Europe.
 LANGUAGES = {

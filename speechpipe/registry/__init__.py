@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from speechpipe.registry.advice import Advice, aligner_for, default_aligner, memory_needed, recommend
 from speechpipe.registry.entries import ModelEntry, embedded_folder, entry_named, list_models
 from speechpipe.registry.finding import FoundModel, demonstration_warning, find, find_aligner
 
 __all__ = [
+    "Advice",
     "FoundModel",
     "ModelEntry",
+    "aligner_for",
+    "default_aligner",
     "demonstration_warning",
     "embedded_folder",
     "entry_named",
     "find",
     "find_aligner",
     "list_models",
+    "memory_needed",
+    "recommend",
 ]

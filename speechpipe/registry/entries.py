@@ -19,7 +19,9 @@ try:  # in C, six times as fast: many a command reads the registry
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
-Family = Literal["whisper", "wav2vec2-ctc", "wav2vec2-bert-ctc", "wav2vec2", "fastconformer-tdt", "unknown"]
+Family = Literal[
+    "whisper", "wav2vec2-ctc", "wav2vec2-bert-ctc", "hubert-ctc", "wav2vec2", "fastconformer-tdt", "unknown"
+]
 Role = Literal["asr", "aligner", "pretrained"]
 Restriction = Literal["non-commercial", "use-restricted"]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -28,7 +30,7 @@ Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 SubFolder = Annotated[str, StringConstraints(pattern=r"^(\.|[A-Za-z0-9][A-Za-z0-9._-]*)$")]
 
 #: The families that an engine runs; a model of any other has to say why it cannot be used.
-RUNNABLE: frozenset[Family] = frozenset({"whisper", "wav2vec2-ctc"})
+RUNNABLE: frozenset[Family] = frozenset({"whisper", "wav2vec2-ctc", "wav2vec2-bert-ctc", "hubert-ctc"})
 #: Mel bins of Whisper by the model that was fine-tuned.
 _MEL_BINS = {
     **{f"openai/whisper-{size}": 80 for size in ("tiny", "base", "small", "medium", "large", "large-v2")},
@@ -119,7 +121,8 @@ class ModelEntry(_Strict):
 
     ``name`` is the hub's, with ``@branch`` for a variant. ``languages`` are BCP 47 codes without region; ``varieties``
     those with one that it is made for. ``national``: trained on speech of its languages, where False means
-    multilingual. ``rank`` orders models for one language, 1 the first choice. ``licence`` is that of the weights, as an
+    multilingual. ``rank`` orders models for one language, 1 the first choice; ``weak`` ones err so much, or are so
+    thinly attested, that another may serve better. ``licence`` is that of the weights, as an
     SPDX identifier where it has one; ``unverified`` where the publisher's own word was not seen. ``parameters`` are
     often those of the base model. ``window_ms`` is the longest window that suits the model, None for the family's own
     limit. ``avoid_compute_types`` spoil it. ``language_token`` is what Whisper has to be told in place of the
@@ -143,6 +146,7 @@ class ModelEntry(_Strict):
     publisher: Text | None = None
     national: bool = True
     rank: int | None = Field(None, ge=1)
+    weak: bool = False
     licence: Text | None = None
     licence_status: Literal["stated", "unverified"]
     restrictions: tuple[Restriction, ...] = ()
@@ -194,6 +198,11 @@ class ModelEntry(_Strict):
     @property
     def usable(self) -> bool:
         return self.unusable is None
+
+    @property
+    def needs_torch(self) -> bool:
+        """Whether CTranslate2 does not run it: other families than two, and wav2vec 2.0 of the base layout."""
+        return self.family not in ("whisper", "wav2vec2-ctc") or "/wav2vec2-base" in (self.base or "")
 
     @property
     def aligner(self) -> str | None:

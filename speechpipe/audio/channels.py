@@ -75,7 +75,8 @@ def parse(channels: str) -> str | int:
 class Layout:
     """Which channels make which lane. A group maps channels to their signs (-1: inverted against its first one).
 
-    ``gain`` raises a recording of very low level, for recognition only; 1.0 for all others.
+    ``gain`` raises a recording of very low level, for recognition only; 1.0 for all others. ``steady`` are channels
+    left out for a sound that never changes.
     """
 
     groups: tuple[Mapping[int, int], ...]
@@ -83,6 +84,7 @@ class Layout:
     channels: tuple[Channel, ...] = ()
     gain: float = 1.0
     warnings: tuple[str, ...] = ()
+    steady: tuple[int, ...] = ()
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -115,22 +117,22 @@ def check(wanted: str | int, count: int, name: str) -> None:
 def choose(pcms: list[Pcm], wanted: str | int) -> Layout:
     """The layout for a recording whose channels, at places spread over it, sound like ``pcms``."""
     channels = tuple(measured(pcm) for pcm in pcms)
-    groups, policy, warnings = _groups(pcms, channels, wanted)
+    groups, policy, warnings, steady = _groups(pcms, channels, wanted)
     used = [channels[i].peak_dbfs for group in groups for i in group]
-    return Layout(tuple(groups), policy, channels, _gain(used), (*warnings, *_troubles(channels, groups)))
+    return Layout(tuple(groups), policy, channels, _gain(used), (*warnings, *_troubles(channels, groups)), steady)
 
 
 def _groups(
     pcms: list[Pcm], channels: tuple[Channel, ...], wanted: str | int
-) -> tuple[list[dict[int, int]], str, tuple[str, ...]]:
+) -> tuple[list[dict[int, int]], str, tuple[str, ...], tuple[int, ...]]:
     if isinstance(wanted, int):
-        return [{wanted: 1}], "channel", ()
+        return [{wanted: 1}], "channel", (), ()
     if len(pcms) == 1:
-        return [{0: 1}], "mono", ()
+        return [{0: 1}], "mono", (), ()
     if wanted == "split":
-        return [{i: 1} for i in range(len(pcms))], "split", ()
+        return [{i: 1} for i in range(len(pcms))], "split", (), ()
     live = alive(channels)
-    skipped = steady(pcms, live) if wanted == "auto" else []
+    skipped = unchanging(pcms, live) if wanted == "auto" else []
     kept = [i for i in live if i not in skipped]
     groups = grouped(pcms, kept, one=wanted == "mix")
     warnings = []
@@ -140,7 +142,7 @@ def _groups(
         warnings.append(f"Nothing but a steady sound (hum, tone or timecode) is on channel {_numbers(skipped)}")
     if inverted := [i for group in groups for i, sign in group.items() if sign < 0]:
         warnings.append(f"Inverted polarity corrected on channel {_numbers(inverted)}")
-    return groups, _policy(groups, bool(inverted)), tuple(warnings)
+    return groups, _policy(groups, bool(inverted)), tuple(warnings), tuple(skipped)
 
 
 def _numbers(channels: list[int]) -> str:
@@ -206,7 +208,7 @@ def alive(channels: Sequence[Channel]) -> list[int]:
     return [i for i, peak in enumerate(peaks) if peak >= floor] or list(range(len(channels)))
 
 
-def steady(pcms: list[Pcm], live: list[int]) -> list[int]:
+def unchanging(pcms: list[Pcm], live: list[int]) -> list[int]:
     """Channels with nothing but a sound that never changes, beside others that do: hum, line-up tone, timecode.
 
     Speech and music change their level by far more than 1.5 dB from one half second to the next.

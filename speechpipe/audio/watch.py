@@ -14,6 +14,8 @@ _STEP = RATE // 20  # envelopes of 50 ms
 _STRETCH = 30 * 20  # steps judged at a time
 _HEARD = 10 ** (-40 / 20)  # an envelope above this is sound
 _HEARD_SHARE = 0.1
+#: Policies that leave channels out by judging them.
+_JUDGED = ("live", "mix", "polarity", "split", "groups")
 _CANCELLED = 0.1  # of the channels' mean power is left in their average
 _UNRELATED = 0.1  # correlation of envelopes below which channels carry different sound
 
@@ -28,8 +30,8 @@ class Watch:
     def __init__(self, layout: Layout) -> None:
         self._layout, self._count = layout, len(layout.channels)
         used = {i for group in layout.groups for i in group}
-        # A person's explicit choice is not doubted, nor what was left out for being a steady tone.
-        self._out = [i for i in range(self._count) if i not in used] if layout.policy in ("live", "mix") else []
+        # A person's explicit choice is not doubted.
+        self._out = [i for i in range(self._count) if i not in used] if layout.policy in _JUDGED else []
         self._pairs = [sorted(group.items()) for group in layout.groups if len(group) > 1]
         self._rest = np.zeros((self._count, 0), np.float32)
         self._power: list[NDArray[np.float32]] = []
@@ -82,7 +84,8 @@ class Watch:
     def _faults(self, power: NDArray[np.float32], mixed: NDArray[np.float32]) -> Iterator[str]:
         heard = np.sqrt(power) > _HEARD
         for i in self._out:
-            if heard[i].mean() > _HEARD_SHARE:
+            changes = i not in self._layout.steady or _changing(power[i])
+            if heard[i].mean() > _HEARD_SHARE and changes:
                 yield f"Channel {i + 1} was left out, but carries sound at"
         for pair, mix in zip(self._pairs, mixed, strict=True):
             rows = [i for i, _ in pair]
@@ -100,6 +103,12 @@ def _unrelated(envelopes: NDArray[np.float32]) -> bool:
     if (envelopes.std(axis=1) < 1e-6).any():
         return False
     return float(np.atleast_2d(np.corrcoef(envelopes))[0, 1:].max()) < _UNRELATED
+
+
+def _changing(power: NDArray[np.float32]) -> bool:
+    """Whether a steady sound is joined by another one: levels of 50 ms more than 6 dB apart."""
+    low, high = np.percentile(power, [10, 90])
+    return bool(high > 4 * low)
 
 
 def _spans(spans: list[tuple[int, int]]) -> Iterator[str]:

@@ -62,7 +62,23 @@ def test_no_pause_at_all_is_cut_where_speech_is_least_probable_in_the_latter_hal
     probabilities = heard(0, 50)
     probabilities[700] = 0.6
     probabilities[100] = 0.55
-    assert [window.end_ms for window in plan(probabilities)] == [700 * FRAME_MS, 50_000 // FRAME_MS * FRAME_MS]
+    whole = [700 * FRAME_MS, 50_000 // FRAME_MS * FRAME_MS]
+    assert [window.end_ms for window in plan(probabilities, overlap_ms=0)] == whole
+    first, second = plan(probabilities)
+    assert (first.end_ms, second.start_ms) == (700 * FRAME_MS + 500, 700 * FRAME_MS - 500)
+    assert (first.overlap_ms, second.overlap_ms) == (0, 1_000)
+
+
+def test_windows_do_not_overlap_in_a_pause() -> None:
+    windows = plan(heard(0.5, 20, 1.5, 8, 0.2, 8, 0.5))
+    assert [window.overlap_ms for window in windows] == [0, 0]
+
+
+def test_beside_a_short_piece_the_overlap_is_no_longer_than_that() -> None:
+    windows = plan(heard(0, 29.2, 3), max_window_ms=29_100)
+    assert len(windows) == 2
+    assert windows[0].end_ms <= windows[1].end_ms
+    assert windows[1].overlap_ms <= 2 * (29_200 - (windows[0].end_ms + windows[1].start_ms) // 2) + FRAME_MS
 
 
 def test_few_windows_on_an_hour_of_talk() -> None:

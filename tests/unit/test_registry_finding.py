@@ -199,11 +199,59 @@ def test_a_configuration_that_is_not_json_is_named(tmp_path: Path) -> None:
         registry.find(str(folder))
 
 
-def test_a_model_without_its_converted_form_says_how_to_make_it(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").touch()
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "whisper"}))
-    with pytest.raises(BrokenModel, match=r"model\.bin.*ct2-transformers-converter --model"):
-        registry.find(str(tmp_path))
+def transformers_folder(folder: Path, **config: object) -> Path:
+    """A folder as transformers lays a Whisper model out; only the names of its files are real."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "config.json").write_text(json.dumps({"model_type": "whisper"} | config))
+    (folder / "tokenizer.json").write_text("{}")
+    return folder
+
+
+def test_a_folder_of_transformers_is_a_model(tmp_path: Path) -> None:
+    checked = check(transformers_folder(tmp_path))
+    assert (checked.form, checked.family, checked.weights) == ("transformers", "whisper", tmp_path)
+    assert set(checked.digests) == {"model.safetensors", "config.json", "tokenizer.json"}
+    assert registry.find(str(tmp_path)).sha256 == checked.sha256
+
+
+@pytest.mark.parametrize("gone", ["tokenizer.json", "config.json"])
+def test_what_transformers_needs_is_named(gone: str, tmp_path: Path) -> None:
+    (transformers_folder(tmp_path) / gone).unlink()
+    with pytest.raises(BrokenModel, match=gone):
+        check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": "bert"}, "not used here: bert"),
+        ({"model_type": "wav2vec2", "architectures": ["Wav2Vec2ForPreTraining"]}, "no CTC head"),
+        ({"model_type": "wav2vec2", "architectures": ["Wav2Vec2ForCTC"]}, r"vocab\.json"),
+    ],
+)
+def test_a_kind_that_is_not_used_is_refused(config: dict[str, object], said: str, tmp_path: Path) -> None:
+    with pytest.raises(BrokenModel, match=said):
+        check(transformers_folder(tmp_path, **config))
+
+
+def test_shards_are_read_by_their_index(tmp_path: Path) -> None:
+    (transformers_folder(tmp_path) / "model.safetensors").unlink()
+    shard, index = tmp_path / "model-00001-of-00001.safetensors", tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"proj": shard.name}}))
+    with pytest.raises(BrokenModel, match=shard.name):
+        check(tmp_path)
+    shard.write_bytes(b"weights")
+    assert {shard.name, index.name} <= set(check(tmp_path).digests)
+    index.write_text(json.dumps({"weight_map": {"proj": "../../etc/passwd"}}))
+    with pytest.raises(BrokenModel, match="does not name its shards"):
+        check(tmp_path)
+
+
+def test_a_checkpoint_of_openai_is_a_model(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    checked = check(tmp_path)
+    assert (checked.form, checked.family, set(checked.digests)) == ("openai", "whisper", {"model.pt"})
 
 
 def test_a_folder_of_models_is_searched_by_name(tmp_path: Path) -> None:

@@ -1,0 +1,170 @@
+"""The reader's process: its limits, its end where it hangs or crashes, and the errors that come across."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechpipe.audio import Pcm, decode, inspect, isolated, probe, write_wav
+from speechpipe.audio.isolated import Exchange
+from speechpipe.audio.worker import MEMORY
+from speechpipe.errors import MediaNotFound, UnreadableMedia, UsageError
+
+MINUTES = 10
+
+
+@pytest.fixture(scope="module")
+def reel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten minutes of noise at a low rate: longer than what is looked at before the decode."""
+    path = tmp_path_factory.mktemp("reel") / "reel.wav"
+    write_wav(np.random.default_rng(1).integers(40, 210, MINUTES * 60 * 8_000).astype("u1"), 8_000, path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_idle_reader() -> None:
+    """Each test starts its own, so that the only child is the one it looks for."""
+    isolated._end_all()
+
+
+def readers() -> list[int]:
+    tasks = Path("/proc/self/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def reader() -> int:
+    (found,) = readers()
+    return found
+
+
+def test_a_reader_serves_one_file_after_the_other(reel: Path, speech: Path) -> None:
+    probe(reel)
+    first = reader()
+    probe(speech / "jfk" / "jfk.mp3")
+    with pytest.raises(UnreadableMedia):
+        probe(speech / "README.md")
+    assert reader() == first
+
+
+def test_blocks_come_across_as_they_are(tmp_path: Path) -> None:
+    sound = np.random.default_rng(2).uniform(-0.5, 0.5, (16_000, 3)).astype(np.float32)
+    write_wav(sound, 16_000, tmp_path / "a.wav")
+    exchange = Exchange("decode", tmp_path / "a.wav")
+    np.testing.assert_allclose(np.concatenate(list(exchange), axis=1), sound.T, atol=1e-6)
+    assert exchange.answer["incomplete_reason"] is None
+    assert exchange.answer["declared_ms"] == 1_000
+
+
+def test_a_reader_that_crashes_costs_what_was_not_yet_read(reel: Path, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill(done_ms: int, total_ms: int | None) -> None:
+        if not killed:
+            killed.append(reader())
+            os.kill(killed[0], signal.SIGSEGV)
+
+    decoded = decode(reel, tmp_path, "auto", kill)
+    assert not decoded.complete
+    assert decoded.incomplete_reason == "only the beginning could be read: its decoder crashed (signal 11)"
+    assert 5_000 <= decoded.duration_ms < MINUTES * 60_000
+    assert Pcm(tmp_path / "lane-0.s16").duration_ms == decoded.duration_ms
+    assert decode(reel, tmp_path / "again", "auto").complete
+
+
+def test_a_reader_that_hangs_is_ended(reel: Path, tmp_path: Path) -> None:
+    stopped: list[int] = []
+
+    def stop(done_ms: int, total_ms: int | None) -> None:
+        if not stopped:
+            stopped.append(reader())
+            os.kill(stopped[0], signal.SIGSTOP)
+
+    decoded = decode(reel, tmp_path, "auto", stop, patience=0.5)
+    assert "gave no sign of life for 0 s and was ended" in (decoded.incomplete_reason or "")
+    assert readers() == []
+
+
+def test_a_reader_that_ends_before_any_sound_is_an_error_of_the_file(tmp_path: Path, speech: Path) -> None:
+    exchange = Exchange("inspect", speech / "jfk" / "jfk.mp3", patience=0)
+    assert list(exchange) == []
+    assert "gave no sign of life" in exchange.broken
+    assert readers() == []
+
+
+def test_an_abandoned_reading_leaves_no_process(reel: Path) -> None:
+    blocks = iter(Exchange("decode", reel))
+    next(blocks)
+    assert len(readers()) == 1
+    blocks.close()
+    assert readers() == []
+
+
+def test_it_may_write_no_file_and_has_bounded_memory(reel: Path) -> None:
+    blocks = iter(Exchange("decode", reel))
+    next(blocks)
+    limits = Path(f"/proc/{reader()}/limits").read_text()
+    blocks.close()
+    assert re.search(rf"Max data size +{MEMORY} ", limits)
+    assert re.search(r"Max file size +0 ", limits)
+    assert re.search(r"Max core file size +0 ", limits)
+
+
+def test_it_goes_when_its_run_is_killed(reel: Path, root: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from speechpipe.audio.isolated import Exchange\n"
+        "blocks = iter(Exchange('decode', Path(sys.argv[1]))); next(blocks)\n"
+        "print(open('/proc/self/task/%d/children' % __import__('os').getpid()).read(), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(reel)], stdout=subprocess.PIPE, text=True, cwd=root
+    ) as run:
+        child = int(run.stdout.readline().split()[0])  # type: ignore[union-attr]
+        run.kill()
+    for _ in range(100):
+        if not Path(f"/proc/{child}").exists() or "zombie" in Path(f"/proc/{child}/status").read_text():
+            return
+        time.sleep(0.1)
+    pytest.fail("the reader outlived its run")
+
+
+def test_errors_keep_their_class_and_name_the_file_as_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("diary.wav").write_text("no recording\n" * 100)
+    with pytest.raises(UnreadableMedia, match=r"^diary\.wav is damaged") as raised:
+        probe(Path("diary.wav"))
+    assert str(tmp_path) not in str(raised.value)
+    with pytest.raises(MediaNotFound, match=r"There is no file tape\.wav"):
+        probe(Path("tape.wav"))
+
+
+def test_a_stream_that_is_not_there(reel: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no audio stream 3"):
+        decode(reel, tmp_path, "auto", stream=3)
+
+
+def test_modules_in_the_folder_that_one_stands_in_are_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reel: Path
+) -> None:
+    for name in ("av.py", "json.py", "numpy.py", "speechpipe.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'harm')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    assert probe(reel).declared_ms == MINUTES * 60_000
+    assert not (tmp_path / "harm").exists()
+
+
+def test_names_of_every_kind(reel: Path, tmp_path: Path) -> None:
+    for name in (b"with\nnewline.wav", b"-dash.wav", b"caf\xe9.wav", "søndag ü.wav".encode(), b"file:x.wav"):
+        link = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        link.symlink_to(reel)
+        assert inspect(link).media.declared_ms == MINUTES * 60_000

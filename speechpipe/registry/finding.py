@@ -1,20 +1,25 @@
-"""From what a person names to a model whose files are checked."""
+"""From what a person names to a model whose files are checked and whose licence was accepted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speechpipe.errors import UnknownModel, UsageError
+from speechpipe.errors import LicenceNotAccepted, NotFetched, UnknownModel, UsageError
+from speechpipe.registry import licences
 from speechpipe.registry.entries import Family, ModelEntry, embedded_folder, list_models, unknown
 from speechpipe.registry.folders import ModelFolder, check, read_seal
+from speechpipe.registry.locks import Lock
+from speechpipe.registry.store import Store, mark_used
 
 
 @dataclass(frozen=True, slots=True)
 class FoundModel:
-    """A checked model. ``path`` is its folder, ``weights`` the folder of its CTranslate2 form (the same or below).
+    """A checked model. ``path`` is its folder, ``weights`` the folder of its weights (the same or below).
 
-    ``entry`` is what the registry knows of it; None for a model that it does not know.
+    ``entry`` is what the registry knows of it, None for a model that it does not know; ``lock`` is the record of one
+    that was fetched. ``licence`` says too how it was accepted, where it had to be.
     """
 
     name: str
@@ -23,6 +28,7 @@ class FoundModel:
     family: Family
     sha256: str
     entry: ModelEntry | None = None
+    lock: Lock | None = None
     revision: str | None = None
     licence: str | None = None
     languages: frozenset[str] | None = None
@@ -37,54 +43,79 @@ class FoundModel:
         return self.entry is not None and self.entry.demonstration
 
 
-def find(name_or_path: str, models_folder: Path | None = None) -> FoundModel:
+def find(
+    name_or_path: str,
+    models_folder: Path | None = None,
+    *,
+    accepted: Iterable[str] | None = None,
+    language: str | None = None,
+) -> FoundModel:
     """The model of this name or in this folder, its files checked.
 
-    A name is looked up in the registry, then as a folder, then as a folder below ``models_folder``.
+    A name is looked up among the embedded models, in the store ``models_folder``, then as a folder, then as a folder
+    below ``models_folder``. ``auto`` is the best model in the store for ``language``. ``accepted``: the licences that
+    settings or call accept; None only looks at the model, which no licence forbids.
 
     Raises:
-        UnknownModel: no such model (says which come near), or ``auto``, which never picks a demonstration model.
+        UnknownModel: no such model (says which come near). NotFetched: it is not in the store, or for ``auto`` nothing
+            there suits; names the command that fetches one.
+        LicenceNotAccepted: its licence has to be accepted first.
         BrokenModel: a file is missing or altered; names it.
     """
-    if name_or_path == "auto":
-        raise _nothing_suits()
     known = {entry.name: entry for entry in list_models()}
-    entry = known.get(name_or_path)
+    store = Store(models_folder) if models_folder else None
+    if name_or_path == "auto":
+        name_or_path = _best_installed(known, store, language, accepted)
+    entry = known.get(name_or_path) or known.get(name_or_path.partition("@")[0])
     if entry is not None and entry.embedded:
         folder = embedded_folder() / entry.name
         return _found(entry.name, check(folder, family=entry.family, must_be_sealed=True), entry)
     try:
-        given = _folder(name_or_path, models_folder)
+        folder_of_name = _in_store(name_or_path, store)
+        given = folder_of_name or _folder(name_or_path, models_folder)
     except (OSError, RuntimeError) as error:
         raise UnknownModel(f"Cannot look into {name_or_path}: {error}.") from error
-    if given:
-        checked = check(given)
+    if given is None:
+        raise _not_here(name_or_path, entry)
+    checked = check(given)
+    if folder_of_name is None:
         entry = entry or next((entry for entry in known.values() if _is_copy(checked, entry)), None)
-        return _found(entry.name if entry else given.name, checked, entry)
-    if entry is not None:
-        raise UnknownModel(f"The model {entry.name} is not here.", cure=_FETCH.format(entry.name))
-    raise unknown(name_or_path)
+    found = _found(name_or_path if checked.lock else entry.name if entry else given.name, checked, entry)
+    return found if accepted is None else _permitted(found, accepted, store)
 
 
-def find_aligner(name_or_path: str, model: FoundModel, models_folder: Path | None = None) -> FoundModel | None:
-    """The model whose emissions align what ``model`` writes; None for ``none``, or for ``auto`` where none is known.
+def find_aligner(
+    name_or_path: str,
+    model: FoundModel,
+    models_folder: Path | None = None,
+    *,
+    accepted: Iterable[str] | None = None,
+    language: str | None = None,
+) -> FoundModel | None:
+    """The model whose emissions align what ``model`` writes; None for ``none``, or for ``auto`` where none is here.
+
+    ``auto`` takes the model's own partner for the language, the first that is in the store and that may be used
+    without accepting anything more.
 
     Raises:
-        UsageError: a model that gives no emissions. UnknownModel, BrokenModel: see ``find``.
+        UsageError: a model that gives no emissions. UnknownModel, LicenceNotAccepted, BrokenModel: see ``find``.
     """
     if name_or_path == "none":
         return None
     if name_or_path == "auto":
-        if model.family == "wav2vec2-ctc":
-            return model
-        partner = model.entry.aligner if model.entry else None
-        return find(partner, models_folder) if partner else None
-    aligner = find(name_or_path, models_folder)
-    if aligner.family != "wav2vec2-ctc":
+        return model if model.family.endswith("-ctc") else _partner(model, models_folder, accepted, language)
+    aligner = find(name_or_path, models_folder, accepted=accepted)
+    if not aligner.family.endswith("-ctc"):
         raise UsageError(
             f"{aligner.name} is a {aligner.family} model and cannot align.", cure="Give a wav2vec2 CTC model, or none."
         )
     return aligner
+
+
+def missing_aligner(model: FoundModel, language: str | None = None) -> str | None:
+    """The name of the model that would time this one's words best; None where the registry names none."""
+    partners = _partners(model.entry, language) if model.entry else []
+    return partners[0].name if partners else None
 
 
 def demonstration_warning(model: FoundModel | ModelEntry) -> str | None:
@@ -96,6 +127,7 @@ def demonstration_warning(model: FoundModel | ModelEntry) -> str | None:
 
 
 def _found(name: str, checked: ModelFolder, entry: ModelEntry | None) -> FoundModel:
+    lock = checked.lock
     return FoundModel(
         name=name,
         path=checked.path,
@@ -103,10 +135,88 @@ def _found(name: str, checked: ModelFolder, entry: ModelEntry | None) -> FoundMo
         family=checked.family,
         sha256=checked.sha256,
         entry=entry,
-        revision=entry.hub.revision if entry and entry.hub else None,
-        licence=entry.licence if entry else None,
+        lock=lock,
+        revision=lock.commit if lock else entry.hub.revision if entry and entry.hub else None,
+        licence=(entry.licence if entry else None) or (lock.licence if lock else None),
         languages=frozenset(entry.languages) if entry else None,
     )
+
+
+def _permitted(found: FoundModel, accepted: Iterable[str], store: Store | None) -> FoundModel:
+    """``found``, with how its licence was accepted; raises ``LicenceNotAccepted``.
+
+    A folder that nothing is known of is the user's own affair.
+    """
+    mark_used(found.path) if found.lock else None
+    if found.entry is None and found.lock is None:
+        return found
+    asked = licences.conditions(found.name, found.entry, found.lock)
+    if asked is None:
+        return found
+    how = licences.require(asked, accepted, store)
+    return replace(found, licence=f"{asked.licence or 'licence not known'} ({how})")
+
+
+def _in_store(name: str, store: Store | None) -> Path | None:
+    if store is None:
+        return None
+    try:
+        folder = store.folder(name)
+    except UnknownModel:  # no name, so a path
+        return None
+    return folder if store.lock(name) else None
+
+
+def _best_installed(
+    known: dict[str, ModelEntry], store: Store | None, language: str | None, accepted: Iterable[str] | None
+) -> str:
+    """The name of the best model in the store for a language: national before multilingual, then as ranked."""
+    fit = []
+    for lock in store.installed() if store else ():
+        entry = known.get(lock.name) or known.get(lock.name.partition("@")[0])
+        if entry is None or "asr" not in entry.roles or entry.demonstration:
+            continue
+        if (language is None or language in entry.languages) and _may(lock.name, entry, lock, accepted, store):
+            national = entry.national and language is not None
+            # Where the language is not known, the model of most languages.
+            breadth = 0 if language else -len(entry.languages)
+            fit.append((not national, breadth, entry.rank or 99, -(entry.parameters or 0), lock.name))
+    if not fit:
+        raise _nothing_suits(known.values(), language)
+    return min(fit)[-1]
+
+
+def _may(name: str, entry: ModelEntry, lock: Lock, accepted: Iterable[str] | None, store: Store | None) -> bool:
+    asked = licences.conditions(name, entry, lock)
+    return asked is None or licences.accepted(asked, accepted or (), store) is not None
+
+
+def _partner(
+    model: FoundModel, models_folder: Path | None, accepted: Iterable[str] | None, language: str | None
+) -> FoundModel | None:
+    for entry in _partners(model.entry, language) if model.entry else ():
+        try:
+            return find(entry.name, models_folder, accepted=accepted)
+        except (NotFetched, LicenceNotAccepted):
+            continue
+    return None
+
+
+def _partners(entry: ModelEntry, language: str | None) -> list[ModelEntry]:
+    """Its aligners, those of the language first."""
+    known = {each.name: each for each in list_models()}
+    partners = [known[name] for name in entry.aligners]
+    return sorted(partners, key=lambda partner: language is not None and language not in partner.languages)
+
+
+def _not_here(name: str, entry: ModelEntry | None) -> UnknownModel:
+    if entry is not None:
+        return NotFetched(f"The model {name} is not in the store.", cure=_FETCH.format(name))
+    near = unknown(name)
+    first, _, second = name.partition("/")
+    if second and "/" not in second and not Path(first).exists() and not name.startswith((".", "/", "~")):
+        return NotFetched(near.message, cure=f"{near.advice} If it is on the hub: {_FETCH.format(name)}")
+    return near
 
 
 def _folder(name_or_path: str, models_folder: Path | None) -> Path | None:
@@ -131,12 +241,26 @@ def _is_copy(checked: ModelFolder, entry: ModelEntry) -> bool:
     return seal is not None and checked.digests.items() <= seal.items()
 
 
-def _nothing_suits() -> UnknownModel:
-    demonstrations = [entry.name for entry in list_models() if entry.demonstration and "asr" in entry.roles]
-    return UnknownModel(
+def _nothing_suits(entries: Iterable[ModelEntry], language: str | None) -> UnknownModel:
+    """What to fetch, or to try, where ``auto`` finds nothing."""
+    every = list(entries)
+    if language is not None:
+        fit = [entry for entry in every if "asr" in entry.roles and language in entry.languages and _of_use(entry)]
+        best = sorted(fit, key=lambda entry: (not entry.national, entry.rank or 99))
+        if best:
+            return NotFetched(
+                f"No model for the language {language} is in the store.", cure=_FETCH.format(best[0].name)
+            )
+    demonstrations = [entry.name for entry in every if entry.demonstration and "asr" in entry.roles]
+    return NotFetched(
         "No model was named, and only demonstration models are installed, which are never picked by themselves.",
-        cure=f"Give a model's folder with --model PATH, or try a demonstration model: --model {demonstrations[0]}",
+        cure=f"See which model suits a language: speechpipe models recommend --language nb; give a model's folder with"
+        f" --model PATH; or try a demonstration model: --model {demonstrations[0]}",
     )
+
+
+def _of_use(entry: ModelEntry) -> bool:
+    return not entry.demonstration and entry.unusable is None and licences.conditions(entry.name, entry, None) is None
 
 
 _FETCH = "Fetch it with: speechpipe models fetch {}"

@@ -6,14 +6,16 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from speechpipe.errors import BrokenModel
 from speechpipe.files import sha256_file
 from speechpipe.registry.entries import Family
+from speechpipe.registry.locks import LOCK, Lock, read_lock
 
 #: Lines of ``sha256sum``; where a model's folder has it, each file that is read is checked against it.
 SEAL = "SHA256SUMS"
@@ -36,15 +38,41 @@ _OPTIONAL: dict[Family, tuple[str, ...]] = {
 #: vocabulary has the letters in another order.
 _OF_HUGGING_FACE = ("vocab.json", "preprocessor_config.json", "speechpipe.json")
 
+Form = Literal["ct2", "transformers", "openai"]
+
+#: Kinds of models that transformers has weights of, by ``model_type`` in config.json.
+TRANSFORMERS_FAMILIES: dict[str, Family] = {
+    "whisper": "whisper",
+    "wav2vec2": "wav2vec2-ctc",
+    "wav2vec2-bert": "wav2vec2-bert-ctc",
+}
+#: Weights of transformers, the safe form first. An index names shards.
+_TRANSFORMERS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+#: The checkpoint of openai-whisper, which holds all but the tokenizer that comes with that package.
+_OPENAI = "model.pt"
+#: Of the transformers form: what is needed, any row of it; the rest is read where it is there.
+_TOKENIZERS = {"whisper": (("tokenizer.json",), ("vocab.json", "merges.txt"))}
+_LETTERS = (("vocab.json",),)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A folder whose files were checked; ``digests`` maps each file that is read, relative to it, to its SHA-256."""
+    """A folder whose files were checked; ``digests`` maps each file that is read, relative to it, to its SHA-256.
+
+    ``lock`` is the record of a model that was fetched; None of any other.
+    """
 
     path: Path
     weights: Path
     family: Family
     digests: Mapping[str, str]
+    form: Form = "ct2"
+    lock: Lock | None = None
 
     @property
     def sha256(self) -> str:
@@ -66,22 +94,47 @@ def check(folder: Path, *, family: Family | None = None, must_be_sealed: bool = 
 
 
 def _checked(folder: Path, family: Family | None, must_be_sealed: bool) -> ModelFolder:
-    seal = read_seal(folder)
+    seal, lock = read_seal(folder), read_lock(folder)
     if seal is None and must_be_sealed:
         raise BrokenModel(f"The file {folder / SEAL} of the model is missing.")
-    weights = _weights_folder(folder)
-    found = _family(weights / "model.bin")
+    weights, form = _weights_folder(folder)
+    if form == "ct2":
+        found = _family(weights / "model.bin")
+        paths: Iterable[Path] = _files(folder, weights, found)
+    elif form == "transformers":
+        found = family_of_transformers(folder)
+        paths = _files_of_transformers(folder, found)
+    else:
+        found, paths = "whisper", [folder / _OPENAI]
     if family is not None and found != family:
         raise BrokenModel(f"The file {weights / 'model.bin'} holds a {found} model, not a {family} one.")
     digests = {}
-    for path in _files(folder, weights, found):
+    for path in paths:
         name = path.relative_to(folder).as_posix()
-        digests[name] = _digest(path)
+        digests[name] = _locked_digest(path, name, lock) if lock else _digest(path)
         if seal is not None and seal.get(name) != digests[name]:
             raise BrokenModel(f"The file {path} of the model is not the one sealed in {SEAL}: altered or cut short.")
         if path.suffix == ".json":
             _check_json(path)
-    return ModelFolder(folder, weights, found, digests)
+    for name in lock.files if lock else ():
+        if not (folder / name).is_file():
+            raise BrokenModel(f"The file {folder / name} of the model is missing.", cure=repair(lock))
+    return ModelFolder(folder, weights, found, digests, form, lock)
+
+
+def _locked_digest(path: Path, name: str, lock: Lock) -> str:
+    """The recorded digest, for a file of the recorded size and time; another is digested and compared with it."""
+    facts = lock.files.get(name)
+    if facts is None:
+        raise BrokenModel(f"The file {path} of the model was added to it.", cure=repair(lock))
+    state = path.stat()
+    if (state.st_size, state.st_mtime_ns) != (facts.size, facts.mtime_ns) and _digest(path) != facts.sha256:
+        raise BrokenModel(f"The file {path} of the model is altered, by {LOCK}.", cure=repair(lock))
+    return facts.sha256
+
+
+def repair(lock: Lock | None) -> str:
+    return f"Fetch it again with: speechpipe models fetch {lock.name}" if lock else BrokenModel.cure
 
 
 def read_seal(folder: Path) -> dict[str, str] | None:
@@ -99,17 +152,62 @@ def read_seal(folder: Path) -> dict[str, str] | None:
     return {match[2]: match[1] for match in matches if match}
 
 
-def _weights_folder(folder: Path) -> Path:
-    """Where the CTranslate2 form lies: in the folder itself or in its sub-folder ct2."""
+def _weights_folder(folder: Path) -> tuple[Path, Form]:
+    """Where the weights lie: CTranslate2's in the folder itself or in its sub-folder ct2, others in the folder."""
     for candidate in (folder, folder / "ct2"):
         if (candidate / "model.bin").is_file():
-            return candidate
-    missing = f"The file {folder / 'ct2' / 'model.bin'} of the model is missing."
-    if not (folder / "ct2").is_dir() and any(folder.glob("*.safetensors")):
-        copies = "--copy_files tokenizer.json preprocessor_config.json"
-        convert = f"ct2-transformers-converter --model {folder} --output_dir {folder / 'ct2'}"
-        raise BrokenModel(missing, cure=f"Convert it with: {convert} {copies}")
-    raise BrokenModel(missing)
+            return candidate, "ct2"
+    if not (folder / "ct2").is_dir():
+        if any((folder / name).is_file() for name in _TRANSFORMERS):
+            return folder, "transformers"
+        if (folder / _OPENAI).is_file():
+            return folder, "openai"
+    raise BrokenModel(f"The file {folder / 'ct2' / 'model.bin'} of the model is missing.")
+
+
+def family_of_transformers(folder: Path) -> Family:
+    """The family as config.json states it. Raises ``BrokenModel`` for one not used here, or without a CTC head."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BrokenModel(f"The file {path} of the model is missing.")
+    _check_json(path)
+    config = json.loads(path.read_bytes())
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    family = TRANSFORMERS_FAMILIES.get(str(kind))
+    if family is None:
+        raise BrokenModel(f"The file {path} is of a model of a kind not used here: {kind}.", cure=_OTHER)
+    made_for = config.get("architectures") or ["ForCTC"]
+    if family != "whisper" and not str(made_for[0]).endswith("ForCTC"):
+        raise BrokenModel(f"The model {folder} has no CTC head: it is pretrained only.", cure=_OTHER)
+    return family
+
+
+def _files_of_transformers(folder: Path, family: Family) -> Iterator[Path]:
+    weights = next(folder / name for name in _TRANSFORMERS if (folder / name).is_file())
+    if weights.name.endswith(".index.json"):
+        for name in sorted(_shards(weights)):
+            if not (folder / name).is_file():
+                raise BrokenModel(f"The file {folder / name} of the model is missing.")
+            yield folder / name
+    tokenizers = _TOKENIZERS.get(family, _LETTERS)
+    if not any(all((folder / name).is_file() for name in names) for names in tokenizers):
+        raise BrokenModel(f"The file {folder / tokenizers[0][0]} of the model is missing.")
+    yield weights
+    yield from sorted(path for path in folder.glob("*") if path.suffix in (".json", ".txt") and _is_read(path, weights))
+
+
+def _is_read(path: Path, weights: Path) -> bool:
+    return path != weights and path.name not in (LOCK, SEAL) and path.is_file()
+
+
+def _shards(index: Path) -> set[str]:
+    _check_json(index)
+    content = json.loads(index.read_bytes())
+    names = content.get("weight_map") if isinstance(content, dict) else None
+    shards = {str(name) for name in names.values()} if isinstance(names, dict) else set()
+    if not shards or any("/" in name or name.startswith(".") for name in shards):
+        raise BrokenModel(f"The file {index} of the model does not name its shards.")
+    return shards
 
 
 def _files(folder: Path, weights: Path, family: Family) -> Iterator[Path]:

@@ -1,0 +1,149 @@
+"""The licence gate: a model whose licence restricts, or is not known, runs only after a person accepted it by name."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from speechpipe.errors import LicenceNotAccepted, OutputError
+from speechpipe.files import write_atomically
+from speechpipe.registry.entries import ModelEntry
+from speechpipe.registry.locks import Lock
+from speechpipe.registry.store import Store, now
+
+RECORD = ".accepted.json"
+
+#: Licences that let anybody use the weights for anything, by SPDX identifier in lower case.
+_OPEN = frozenset(
+    """
+    0bsd afl-3.0 apache-2.0 artistic-2.0 bsd bsd-2-clause bsd-3-clause bsl-1.0 cc cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0
+    cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cdla-permissive-2.0 ecl-2.0 epl-2.0 eupl-1.1 eupl-1.2 gpl gpl-2.0 gpl-3.0 isc
+    lgpl-2.1 lgpl-3.0 mit mpl-2.0 ncsa odc-by pddl unlicense wtfpl zlib
+    """.split()  # noqa: SIM905
+)
+#: What a restriction means, in words for the person who is to accept it.
+MEANING = {
+    "non-commercial": "Its licence forbids commercial use of the model, and perhaps of what it writes.",
+    "use-restricted": "Its licence forbids some uses; read which.",
+    "unverified": "No licence of its publisher is known: ask before you rely on being allowed to use it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """A licence that has to be accepted. ``licence`` is None where none is known; ``name`` is what is accepted then."""
+
+    model: str
+    licence: str | None
+    kinds: tuple[str, ...]
+    note: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.licence or self.model
+
+
+class Acceptance(BaseModel):
+    """Who accepted which licence of which model, and when."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    licence: str | None
+    who: str
+    when: str
+
+
+_ACCEPTANCES = TypeAdapter(list[Acceptance])
+
+
+def conditions(name: str, entry: ModelEntry | None, lock: Lock | None) -> Conditions | None:
+    """What must be accepted before this model is used; None where its licence lets everybody use it.
+
+    The registry's word and the card's at the commit that was fetched both count; the stricter one holds.
+    """
+    if entry is not None and entry.embedded:
+        return None
+    card = lock.licence if lock else None
+    kinds = set(_kinds(card)) if card else {"unverified"}
+    stated = entry.licence if entry else None
+    if entry is not None and entry.licence_status == "stated":
+        kinds = (kinds - {"unverified"}) | set(entry.restrictions) | set(_kinds(entry.licence))
+    elif entry is not None:
+        kinds |= set(entry.restrictions)
+    if not kinds:
+        return None
+    strict = card if card and (stated is None or set(_kinds(card)) - {"unverified"}) else stated
+    return Conditions(name, strict, tuple(sorted(kinds)), entry.licence_note if entry else None)
+
+
+def accepted(asked: Conditions, names: Iterable[str], store: Store | None) -> str | None:
+    """How these conditions were accepted, in words for the provenance; None where they were not.
+
+    ``names``: licences or models accepted by the settings or the call.
+    """
+    wanted = {asked.name.casefold(), asked.model.casefold()}
+    if any(name.strip().casefold() in wanted for name in names):
+        return "accepted by setting"
+    for record in acceptances(store) if store else ():
+        if record.model == asked.model and _same(record.licence, asked.licence):
+            return f"accepted {record.when[:10]}"
+    return None
+
+
+def require(asked: Conditions, names: Iterable[str], store: Store | None) -> str:
+    """How the conditions were accepted. Raises ``LicenceNotAccepted``, naming the licence and how to accept it."""
+    if how := accepted(asked, names, store):
+        return how
+    what = " ".join(MEANING[kind] for kind in asked.kinds)
+    licence = f"is under {asked.licence}" if asked.licence else "has no known licence"
+    raise LicenceNotAccepted(
+        f"{asked.model} {licence}. {what}",
+        cure=f"Accept it with: speechpipe models accept {asked.model}, or --accept-licence {asked.name}",
+    )
+
+
+def accept(asked: Conditions, store: Store) -> Acceptance:
+    """Record in the store that the person who runs this accepted the conditions. Raises ``OutputError``."""
+    record = Acceptance(model=asked.model, licence=asked.licence, who=_who(), when=now())
+    with store.held("licences", wait=lambda: None):
+        records = [old for old in acceptances(store) if old.model != record.model] + [record]
+        write_atomically(store.root / RECORD, _ACCEPTANCES.dump_json(records, indent=1))
+    return record
+
+
+def acceptances(store: Store) -> list[Acceptance]:
+    """All that was accepted in this store. Raises ``OutputError`` where the record is spoiled."""
+    path = store.root / RECORD
+    try:
+        return _ACCEPTANCES.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValidationError, RecursionError) as error:
+        raise OutputError(
+            f"The record {path} of accepted licences cannot be read.", cure="Remove it, and accept them again."
+        ) from error
+
+
+def _kinds(licence: str | None) -> Iterator[str]:
+    for part in (licence or "").casefold().split(", "):
+        if "-nc" in part or "noncommercial" in part or "non-commercial" in part:
+            yield "non-commercial"
+        elif "rail" in part or "llama" in part or "gemma" in part or "-nd" in part:
+            yield "use-restricted"
+        elif part not in _OPEN:
+            yield "unverified"
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return (one or "").casefold() == (other or "").casefold()
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

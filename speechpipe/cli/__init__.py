@@ -17,7 +17,8 @@ from speechpipe.installed import version
 COMMANDS = {
     "transcribe": "Turn recordings into timed text.",
     "convert": "Write a transcript in other formats.",
-    "models": "List the models and show what is known of one.",
+    "withdraw": "Erase what was made of a recording and keep it from being done again.",
+    "models": "Choose models, look at them, and keep those that are here.",
     "inspect": "Show what a media file holds.",
     "doctor": "Check what is installed and whether it works.",
     "serve": "Start the flows with their web page.",

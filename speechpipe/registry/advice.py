@@ -166,8 +166,8 @@ def _advise(entry: ModelEntry, device: Device, memory: int | None, here: bool) -
 def _reasons(entry: ModelEntry, device: Device, here: bool) -> Iterator[str]:
     yield words.purpose(entry)
     if entry.national:
-        maker = f" by {entry.publisher}" if entry.publisher else ""
-        yield f"Trained on speech of {words.spoken(entry.languages)}{maker}."
+        maker = f", by {entry.publisher}" if entry.publisher else ""
+        yield f"Trained for {words.spoken(entry.languages)}{maker}."
     else:
         yield "Multilingual: of many languages, none in particular."
     place = "a processor" if device == "cpu" else "a GPU"

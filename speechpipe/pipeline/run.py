@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
+import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,10 +13,19 @@ from pathlib import Path
 from types import TracebackType
 
 from speechpipe import formats, installed
-from speechpipe.errors import AlreadyInWork, Interrupted, NameTaken, NotPermitted, SpeechpipeError, Withdrawn
+from speechpipe.errors import (
+    AlreadyInWork,
+    Interrupted,
+    NameTaken,
+    NotPermitted,
+    RepositoryError,
+    SpeechpipeError,
+    Withdrawn,
+)
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.stages import Progress, Recording, Stages, Summary, now
+from speechpipe.pipeline.withdrawal import refuse_withdrawn
 from speechpipe.repositories.contract import Deposited, Fetched, Item, Package, Receipt, Repository
 from speechpipe.repositories.receipts import same_file
 from speechpipe.repositories.rights import may_show, public_name, why
@@ -56,6 +65,7 @@ class Run:
         self.name = Path(item.parts[0].location).name
         self.stages: Stages | None = None
         self.deposited: Deposited | None = None
+        self._fetched: Fetched | None = None
         self._stack = ExitStack()
         self._began = time.monotonic()
 
@@ -66,7 +76,11 @@ class Run:
             return None
         if not all(path.exists() for path in self.repository.paths(self.item, receipt)):
             return None
-        return receipt if same_file(receipt, self.repository.stat(self.item)) else None
+        if not same_file(receipt, self.repository.stat(self.item)):
+            return None
+        if receipt.origin != self.repository.origin:  # of one name, size and date; perhaps another recording
+            return receipt if self.repository.fetch(self.item).sha256 == receipt.source_sha256 else None
+        return receipt
 
     @property
     def key(self) -> str:
@@ -88,7 +102,7 @@ class Run:
     def __enter__(self) -> Run:
         self._began = time.monotonic()
         try:
-            self.fetched = self._fetch()
+            self._fetched = self._fetch()
             recording = Recording(
                 self.fetched.path, self.name, self.fetched.sha256, self._channels, self.item.language
             )  # fmt: skip
@@ -107,13 +121,18 @@ class Run:
         if self.item.standing == "forbidden":
             raise NotPermitted(f"{public_name(self.item)} is not transcribed. {why(self.item)}")
         known = self.repository.existing(self.item)
+        if known is not None and known.origin != self.repository.origin:
+            known = None
         fetched = self.repository.fetch(self.item, known)
-        if (grave := self.repository.tombstone(self.item, fetched.sha256)) is not None:
-            raise Withdrawn(
-                f"{public_name(self.item)} was withdrawn.",
-                cure=f"To lift the withdrawal: speechpipe withdraw --lift {shlex.quote(grave.identifier)}",
-            )
+        refuse_withdrawn(self.transcriber.settings, self.repository, self.item, fetched.sha256)
+        if self._is_anothers(fetched.sha256):
+            raise NameTaken(f"The results of another recording named {self.name} stand where these would be written.")
         return fetched
+
+    def _is_anothers(self, sha256: str | None = None) -> bool:
+        """Whether a recording of the same name, but from another folder and of other content, was done before."""
+        done = self.repository.existing(self.item, done=True) if self.repository.origin else None
+        return done is not None and done.origin != self.repository.origin and done.source_sha256 != sha256
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -125,7 +144,16 @@ class Run:
             self._stack.close()
 
     def chunk(self, progress: Progress | None = None) -> Summary:
-        return self._stages.chunk(progress)
+        """Raises RepositoryError where the recording changed, or was gone, while it was read."""
+        summary = self._stages.chunk(progress)
+        try:
+            after, before = self.repository.stat(self.item), self.fetched.stat
+            if summary.reused or (after.size, after.mtime_ns) == (before.size, before.mtime_ns):
+                return summary
+            raise RepositoryError(f"{self.fetched.path} changed while it was read.", cure="It is done when it rests.")
+        except SpeechpipeError:
+            shutil.rmtree(self._stages.workspace.stage_folder("chunk", self._stages.chunk_key), ignore_errors=True)
+            raise
 
     def transcribe(self, progress: Progress | None = None) -> Summary:
         return self._stages.transcribe(progress)
@@ -150,6 +178,12 @@ class Run:
         return self.deposited.receipt
 
     @property
+    def fetched(self) -> Fetched:
+        if self._fetched is None:
+            raise RuntimeError("the run was not entered")
+        return self._fetched
+
+    @property
     def _stages(self) -> Stages:
         if self.stages is None:
             raise RuntimeError("the run was not entered")
@@ -169,6 +203,7 @@ class Run:
             source_name=self.name,
             key=self.key,
             location=self.item.location,
+            origin=self.repository.origin,
             source_size=self.fetched.stat.size,
             source_mtime_ns=self.fetched.stat.mtime_ns,
             source_checksum=self.fetched.checksum,
@@ -202,6 +237,8 @@ class Run:
             status="skipped" if isinstance(error, NotPermitted) else "failed",
             source_name=self.name,
             location=self.item.location,
+            origin=self.repository.origin,
+            source_sha256=self._fetched.sha256 if self._fetched else None,
             restricted=not may_show(self.item),
             error=type(error).__name__,
             message=error.message,
@@ -214,13 +251,14 @@ class Run:
             finished=now(),
         )
         try:
-            stat = self.repository.stat(self.item)
+            stat = self._fetched.stat if self._fetched else self.repository.stat(self.item)
             receipt = replace(receipt, key=self.key, source_size=stat.size, source_mtime_ns=stat.mtime_ns)
             receipt = replace(receipt, source_checksum=self.repository.checksum(self.item))
         except SpeechpipeError:
             pass  # the recording is gone; the receipt says so in its message
         try:
-            before = self.repository.existing(self.item)
-            self.repository.record_failure(self.item, after_failure(receipt, before, datetime.now(UTC)))
+            if not self._is_anothers(receipt.source_sha256):
+                before = self.repository.existing(self.item)
+                self.repository.record_failure(self.item, after_failure(receipt, before, datetime.now(UTC)))
         except SpeechpipeError as second:
             error.add_note(str(second))

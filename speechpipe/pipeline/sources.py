@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from speechpipe import audio
 from speechpipe.errors import MediaNotFound, UsageError
 from speechpipe.files import sha256_file
 from speechpipe.pipeline.assembly import assemble
@@ -100,7 +100,7 @@ def _local_file(source: Any, rate: int | None) -> Iterator[tuple[Path, str, bool
     with tempfile.TemporaryDirectory(prefix="speechpipe-") as folder:
         if is_array:
             path, name = Path(folder) / "samples.wav", "samples"
-            _write_wav(source, int(rate or 0), path)
+            audio.write_wav(source, rate or 0, path)
         elif hasattr(source, "read"):
             name = Path(str(getattr(source, "name", "") or "stream")).name
             path = Path(folder) / f"source{Path(name).suffix}"
@@ -115,27 +115,6 @@ def _samples_of_segment(segment: Any) -> NDArray[Any]:
     """A ``pydub.AudioSegment`` as integers of shape (n, channels), at full scale."""
     samples = np.frombuffer(segment.raw_data, dtype=f"<i{segment.sample_width}").reshape(-1, segment.channels)
     return samples if segment.sample_width != 1 else samples.astype("<i2") << 8
-
-
-def _write_wav(samples: NDArray[Any], rate: int, path: Path) -> None:
-    """Samples of shape (n,) or (n, channels) as 32-bit PCM; what is not finite becomes silence."""
-    if samples.ndim not in (1, 2) or rate <= 0 or samples.dtype.kind not in "fiu":
-        raise UsageError(
-            f"Samples of shape {samples.shape}, type {samples.dtype} and rate {rate} are not sound.",
-            cure="Give (n,) or (n, channels), floats or integers, and a rate above 0.",
-        )
-    if samples.dtype.kind == "f":
-        scaled = np.clip(np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0), -1, 1)
-    else:
-        info = np.iinfo(samples.dtype)
-        middle = 0 if info.min < 0 else (info.max + 1) // 2
-        scaled = (samples.astype(np.float64) - middle) / ((info.max - info.min + 1) / 2)
-    pcm = np.round(scaled * (2**31 - 1)).astype("<i4")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1 if pcm.ndim == 1 else pcm.shape[1])
-        file.setsampwidth(4)
-        file.setframerate(rate)
-        file.writeframes(pcm.tobytes())
 
 
 def _spool(source: IO[bytes], path: Path) -> None:

@@ -149,7 +149,13 @@ class Deposited:
 
 
 class Repository(Protocol):
-    """Deposit is atomic per recording and idempotent; the manifest is written last."""
+    """Deposit is atomic per recording and idempotent; the manifest is written last.
+
+    ``origin`` digests the folder of the recordings, where several of one name may meet in the outputs; None where the
+    place within the repository tells recordings apart.
+    """
+
+    origin: str | None
 
     def discover(self, left_out: list[LeftOut] | None = None) -> Iterator[Item]:
         """Every recording, in a stable order; what cannot be offered goes into ``left_out``.
@@ -183,8 +189,8 @@ class Repository(Protocol):
         """Whether the marker lies beside the recording: an ending of its name (``.ready``), or a file's name."""
         ...
 
-    def existing(self, item: Item) -> Receipt | None:
-        """The newest receipt of the item, whatever its status; None where nothing was done or it is unreadable."""
+    def existing(self, item: Item, *, done: bool = False) -> Receipt | None:
+        """The newest receipt of the item, ``done`` ones alone or of any status; None where there is none to be read."""
         ...
 
     def receipts(self) -> Iterator[Receipt]:
@@ -210,8 +216,12 @@ class Repository(Protocol):
         """
         ...
 
+    def results(self, receipt: Receipt) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """All files of every version with their records, and of these the ones that a person corrected."""
+        ...
+
     def erase(self, receipt: Receipt) -> tuple[Path, ...]:
-        """Remove every version, a person's corrections too, and all records. Returns what was removed."""
+        """Remove what ``results`` names, a person's corrections too; returns it. Raises ``OutputError``."""
         ...
 
     def tombstones(self) -> Iterator[Receipt]:

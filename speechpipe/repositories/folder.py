@@ -167,8 +167,9 @@ class FolderRepository:
         path = self.source / _checked(item.location)
         return (path.with_name(path.name + marker) if marker.startswith(".") else path.with_name(marker)).exists()
 
-    def existing(self, item: Item) -> Receipt | None:
-        return self._shelf(item).newest()
+    def existing(self, item: Item, *, done: bool = False) -> Receipt | None:
+        shelf = self._shelf(item)
+        return shelf.newest_done() if done else shelf.newest()
 
     def receipts(self) -> Iterator[Receipt]:
         for restricted in (False, True):
@@ -192,6 +193,10 @@ class FolderRepository:
         about |= {"source_name": PurePosixPath(item.location).name, "source_mtime_ns": file.mtime_ns}
         return self._shelf_of(receipt).move_to(self._shelf(item), about)
 
+    def results(self, receipt: Receipt) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        shelf = self._shelf_of(receipt)
+        return shelf.all_files(), shelf.corrected()
+
     def erase(self, receipt: Receipt) -> tuple[Path, ...]:
         return self._shelf_of(receipt).erase()
 
@@ -199,7 +204,8 @@ class FolderRepository:
         return self._graves.all()
 
     def tombstone(self, item: Item, sha256: str | None = None) -> Receipt | None:
-        return self._graves.of(item, sha256)
+        # A person may have withdrawn the file where it lies, and another now ask for results elsewhere.
+        return self._graves.of(item, sha256) or Graves(self.source).of(item, sha256)
 
     def withdraw(self, receipt: Receipt) -> None:
         self._graves.put(receipt)

@@ -16,6 +16,7 @@ from speechpipe.errors import ChecksumMismatch, MediaError, OutputError, Reposit
 from speechpipe.repositories import rights
 from speechpipe.repositories.contract import Item, LeftOut, Receipt, Repository, Stat
 from speechpipe.repositories.receipts import same_file
+from speechpipe.repositories.tombstones import covers
 from speechpipe.settings import Night
 
 #: ``new``, ``changed``, ``lost`` (results are missing), ``retry`` (failed before), ``rerun`` (done before): to be done.
@@ -192,9 +193,7 @@ class _Seen:
         except SpeechpipeError as error:
             return Choice(item, "waiting", rights.public_text(item, error.message), receipt)
         choice = Choice(item, "done", "", receipt, stat, _changed(stat, self.now))
-        if any(grave.identifier in (item.identifier, item.whole) for grave in self.tombstones) or any(
-            grave.location == item.location for grave in self.tombstones
-        ):
+        if any(covers(grave, item) for grave in self.tombstones):
             return replace(choice, kind="withdrawn", reason="It was withdrawn.")
         if item.standing == "forbidden":
             left = " Results from before still stand." if receipt and receipt.status == "done" else ""

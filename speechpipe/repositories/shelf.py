@@ -47,6 +47,9 @@ class Shelf:
         """The newest readable receipt. A failure is newer than any success: a deposit removes it."""
         if failure := receipts.read(self._path(FAILURE)):
             return failure
+        return self.newest_done()
+
+    def newest_done(self) -> Receipt | None:
         for version in range(self._last_version(), 0, -1):
             manifest = self._manifest(version)
             if manifest is not None and self._finished(version, manifest):
@@ -121,12 +124,8 @@ class Shelf:
             path.unlink(missing_ok=True)
         return receipt
 
-    def erase(self) -> tuple[Path, ...]:
-        """Remove all that stands here in our name: every version, corrected or not, and the records last.
-
-        Raises:
-            OutputError: it cannot be removed.
-        """
+    def all_files(self) -> tuple[Path, ...]:
+        """All that stands here in our name: every version, corrected or not, then the records."""
         files: list[Path] = []
         records: list[Path] = [self._path(FAILURE)]
         for version in range(1, self._last_version() + 1):
@@ -134,7 +133,15 @@ class Shelf:
             files += [self.folder / name for name in sorted(names)]
             files += [self.folder / f".{name}.part" for name in sorted(names)]
             records += [self._path(PENDING, version), self._path(MANIFEST, version)]
-        gone = tuple(path for path in (*files, *records) if os.path.lexists(path))
+        return tuple(path for path in (*files, *records) if os.path.lexists(path))
+
+    def erase(self) -> tuple[Path, ...]:
+        """Remove ``all_files``; the records go last, so that what a kill leaves is found again.
+
+        Raises:
+            OutputError: they cannot be removed.
+        """
+        gone = self.all_files()
         with explained(self.folder / self.name):
             for path in gone:
                 path.unlink(missing_ok=True)

@@ -28,12 +28,12 @@ class Graves:
 
     def of(self, item: Item, sha256: str | None = None) -> Receipt | None:
         """By content where that is known, else by the identifier, the whole that it is a part of, or the place."""
-        if sha256 is not None and (receipt := receipts.read(self._folder / f"{sha256}.json")) is not None:
+        if sha256 is not None and (receipt := self.of_content(sha256)) is not None:
             return receipt
-        for receipt in self.all():
-            if covers(receipt, item):
-                return receipt
-        return None
+        return next((receipt for receipt in self.all() if covers(receipt, item)), None)
+
+    def of_content(self, sha256: str) -> Receipt | None:
+        return receipts.read(self._folder / f"{sha256}.json")
 
     def put(self, receipt: Receipt) -> None:
         write_atomically(self._path(receipt), receipts.to_json(replace(receipt, status="withdrawn", files={})))

@@ -9,7 +9,7 @@ from typing import Any
 
 from speechpipe.audio.media import media_of, opened
 from speechpipe.audio.riff import Bext, broadcast_notes
-from speechpipe.audio.second import probe_second
+from speechpipe.audio.second import misread, probe_second
 from speechpipe.errors import UnreadableMedia
 from speechpipe.transcript import Media
 
@@ -45,6 +45,8 @@ def inspection_of(path: Path) -> Inspection:
     Raises:
         MediaNotFound, UnreadableMedia: as of ``probe``.
     """
+    if misread(path):
+        return Inspection(probe_second(path))
     try:
         with opened(path) as container:
             bext, ixml = broadcast_notes(path)

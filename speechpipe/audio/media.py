@@ -88,7 +88,7 @@ def _stream(stream: Any) -> Stream:
     return Stream(
         index=stream.index,
         kind=stream.type,
-        codec=context.name if context is not None else None,
+        codec=context.codec.canonical_name if context is not None else None,
         sample_rate=(context.sample_rate or None) if sound else None,
         channels=(context.layout.nb_channels or None) if sound else None,
         layout=(context.layout.name or None) if sound else None,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from speechpipe.audio.media import opened
 from speechpipe.audio.pcm import RATE
-from speechpipe.audio.second import SecondSource
+from speechpipe.audio.second import SecondSource, misread
 from speechpipe.audio.source import Source
 from speechpipe.audio.spread import SECONDS, spread
 from speechpipe.errors import UnreadableMedia, UsageError
@@ -50,6 +50,9 @@ def reading(path: Path, index: int | None = None) -> Iterator[Reader | None]:
     Raises:
         MediaNotFound, UnreadableMedia: the file cannot be read. UsageError: ``index`` is no audio stream of it.
     """
+    if misread(path):
+        yield Reader(SecondSource(path))
+        return
     with ExitStack() as stack:
         try:
             container = stack.enter_context(opened(path))

@@ -40,6 +40,15 @@ def probe_second(path: Path) -> Media:
         )
 
 
+def misread(path: Path) -> bool:
+    """Whether FFmpeg takes the file, but in the wrong order of bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"RIFX"
+    except OSError:
+        return False
+
+
 class SecondSource:
     """As ``Source``, of a file's only stream."""
 

@@ -45,6 +45,8 @@ def main() -> None:
             document = _told(error)
         except MemoryError:
             document = _told(UnreadableMedia(f"Reading {path} needs more memory than any recording does."))
+        except Exception as error:  # what a library makes of a damaged file can be anything
+            document = _told(UnreadableMedia(f"{path} cannot be read ({type(error).__name__}: {error})."))
         _send(answers, DOCUMENT, json.dumps(document).encode("ascii"))
 
 

@@ -21,8 +21,8 @@ _BYTES: dict[Device, int] = {"cpu": 1, "cuda": 2}
 _ALWAYS = 1_300_000_000
 _PER_WINDOW = ((39e6, 90e6), (74e6, 120e6), (244e6, 300e6), (1550e6, 450e6))
 _BATCH = 8
-#: On a processor, models of up to so many parameters are faster than speech; the ones below the second err often.
-_FAST_ENOUGH, _GOOD_ENOUGH = 400_000_000, 200_000_000
+#: On a processor: from how many parameters on national and multilingual models are good, and up to how many fast.
+_SUITED = {True: (200_000_000, 400_000_000), False: (800_000_000, 1_000_000_000)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def recommend(
     """The models for ``language`` (BCP 47, with a region where the variety matters), the best first.
 
     National ones come before multilingual ones, those that fit before those that do not; on a processor, those that
-    are faster than speech before the others. Demonstration models are never among them.
+    suit it before slower and before weaker ones. A model that writes letters alone comes last where it is not proven. Demonstration models are never among them.
 
     Args:
         memory: bytes of the machine, or of its GPU; None where not known.
@@ -132,29 +132,37 @@ def _order(entry: ModelEntry, language: str, role: Role, device: Device) -> tupl
     """Sorts the better model first."""
     region = "-" in language and language.replace("_", "-") in entry.varieties
     main = role == "aligner" or entry.roles[0] == role  # who aligns at all aligns well enough
-    tier = 0 if entry.national and main and not entry.weak else 1 if not entry.national else 2
-    letters = entry.family.endswith("-ctc") and entry.rank != 1  # no punctuation, no capital letters
+    # Letters without capitals or points: where a language has nothing better, or where they are proven better.
+    letters = role == "asr" and entry.family.endswith("-ctc") and entry.rank != 1
+    own = entry.national and main and not entry.weak and not letters and languages.check(language) not in entry.beside
+    tier = 0 if own else 1 if not entry.national else 2
     condensed = entry.style.wording in ("subtitle", "semantic")
     parameters = entry.parameters or 0
+    effort = _effort(entry) if device == "cpu" and role == "asr" else (0, 0)
     return (
         tier,
         "non-commercial" in entry.restrictions,
         entry.weak,
         not region,
         condensed,
-        role == "asr" and letters,
-        _effort(parameters) if device == "cpu" and role == "asr" else 0,
-        entry.rank or 9,
+        letters,
+        effort[0],
+        entry.rank is None,
         words.gated(entry),
+        effort[1],
+        entry.rank or 0,
         entry.layout.ct2 is None and role == "asr",
         -parameters if role == "asr" or device != "cpu" else parameters,
     )
 
 
-def _effort(parameters: int) -> int:
-    if parameters > _FAST_ENOUGH:
-        return 1 if parameters <= 1_000_000_000 else 2
-    return 0 if parameters >= _GOOD_ENOUGH else 3
+def _effort(entry: ModelEntry) -> tuple[int, int]:
+    """On a processor: what is good and fast before what is slow, and that before what is fast but often errs."""
+    good, fast = _SUITED[entry.national]
+    parameters = entry.parameters or 0
+    if parameters > fast:
+        return 1, int(parameters > 1_000_000_000)
+    return (0, 0) if parameters >= good else (2, 0)
 
 
 def _advise(entry: ModelEntry, device: Device, memory: int | None, here: bool) -> Advice:

@@ -119,8 +119,9 @@ class Hub(_Strict):
 class ModelEntry(_Strict):
     """One model. What is not known is None.
 
-    ``name`` is the hub's, with ``@branch`` for a variant. ``languages`` are BCP 47 codes without region; ``varieties``
-    those with one that it is made for. ``national``: trained on speech of its languages, where False means
+    ``name`` is the hub's, with ``@branch`` for a variant. ``languages`` are BCP 47 codes without region; ``beside``
+    are those that it knows only where they stand in between its own, ``varieties`` those with a region that it is made
+    for. ``national``: trained on speech of its languages, where False means
     multilingual. ``rank`` orders models for one language, 1 the first choice; ``weak`` ones err so much, or are so
     thinly attested, that another may serve better. ``licence`` is that of the weights, as an
     SPDX identifier where it has one; ``unverified`` where the publisher's own word was not seen. ``parameters`` are
@@ -141,6 +142,7 @@ class ModelEntry(_Strict):
     family: Family
     roles: tuple[Role, ...] = Field(min_length=1)
     languages: tuple[Text, ...] = Field(min_length=1)
+    beside: tuple[Text, ...] = ()
     varieties: tuple[Text, ...] = ()
     good_for: Text | None = None
     publisher: Text | None = None
@@ -250,6 +252,8 @@ def _complaints(entry: ModelEntry) -> Iterator[str]:
         yield "a demonstration model says what it is good for"
     if any(tag == tag.split("-")[0] or tag.split("-")[0] not in entry.languages for tag in entry.varieties):
         yield f"varieties are its languages with a region, not {', '.join(entry.varieties)}"
+    if not set(entry.beside) < set(entry.languages):
+        yield "languages that stand beside others are among its languages, and not all of them"
     if entry.hub is None:
         if "/" in entry.name or "@" in entry.name:
             yield "a model that travels with speechpipe has a plain name"

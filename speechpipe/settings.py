@@ -22,7 +22,7 @@ from pydantic_settings import (
 from speechpipe.errors import UsageError
 
 #: All formats by name, in the order in which they are offered.
-FORMATS = ("vtt", "alto", "json", "txt")
+FORMATS = ("vtt", "alto", "json", "txt", "srt", "words.vtt", "tsv", "mets")
 #: What is written where nothing else is asked for.
 DEFAULT_FORMATS = ("vtt", "alto", "json", "txt")
 
@@ -40,6 +40,7 @@ class Chunking(_Section):
     min_speech_ms: int = Field(100, ge=0)
     min_pause_ms: int = Field(160, ge=0)
     padding_ms: int = Field(200, ge=0)
+    overlap_ms: int = Field(1_000, ge=0, description="of windows cut in speech, where there is no pause")
 
 
 class Decoding(_Section):

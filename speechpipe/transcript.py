@@ -7,8 +7,9 @@ known is ``None``. JSON is its lossless form, described by ``transcript.schema.j
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -193,7 +194,7 @@ class Transcript:
         if version not in READABLE_VERSIONS:
             raise ValueError(f"schema_version is {version!r}, not {SCHEMA_VERSION!r}")
         fields = {key: value for key, value in data.items() if key != "schema_version"}
-        return cast(Transcript, _typed(cls, fields, "transcript"))
+        return cast(Transcript, _reader(cast(Any, cls))(fields, "transcript"))
 
     def to_vtt(self) -> str:
         """The transcript as WebVTT."""
@@ -238,40 +239,76 @@ def _plain(value: object) -> object:
     return value
 
 
-def _typed(kind: Any, value: Any, where: str) -> Any:
-    """``value`` from JSON as ``kind``; every mismatch is a ValueError that says where."""
+Reader = Callable[[Any, str], Any]
+
+
+@cache
+def _reader(kind: Any) -> Reader:
+    """How a value of JSON becomes one of ``kind``; every mismatch is a ValueError that says where."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        if value is None and NoneType in arguments:
-            return None
-        (kind,) = (a for a in arguments if a is not NoneType)
-        return _typed(kind, value, where)
+        return _optional(_reader(next(a for a in arguments if a is not NoneType)))
     if origin is Literal:
-        if value not in arguments:
-            raise ValueError(f"{where}: {value!r} is none of {', '.join(arguments)}")
-        return value
+        return _one_of(arguments)
     if origin is tuple:
+        return _list_of(_reader(arguments[0]))
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _object_of(kind)
+    return _plain_value({int: int, float: float, str: str, bool: bool}.get(kind, Mapping))
+
+
+def _optional(read: Reader) -> Reader:
+    return lambda value, where: None if value is None else read(value, where)
+
+
+def _one_of(choices: tuple[Any, ...]) -> Reader:
+    def read(value: Any, where: str) -> Any:
+        if value not in choices:
+            raise ValueError(f"{where}: {value!r} is none of {', '.join(choices)}")
+        return value
+
+    return read
+
+
+def _list_of(read_item: Reader) -> Reader:
+    def read(value: Any, where: str) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"{where}: not a list")
-        return tuple(_typed(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if dataclasses.is_dataclass(kind):
-        return _typed_dataclass(kind, value, where)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    expected = {int: int, float: float, str: str, bool: bool}.get(kind, Mapping)
-    if not isinstance(value, expected) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"{where}: {value!r} is not of type {expected.__name__}")
-    return value
+        try:
+            return tuple([read_item(item, "") for item in value])
+        except ValueError:  # once more, for the place
+            return tuple([read_item(item, f"{where}[{i}]") for i, item in enumerate(value)])
+
+    return read
 
 
-def _typed_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: not an object")
+def _plain_value(expected: Any) -> Reader:
+    def read(value: Any, where: str) -> Any:
+        if type(value) is expected:
+            return value
+        if expected is float and type(value) is int:
+            return float(value)
+        if expected is not Mapping or not isinstance(value, Mapping):
+            raise ValueError(f"{where}: {value!r} is not of type {expected.__name__}")
+        return value
+
+    return read
+
+
+def _object_of(kind: type) -> Reader:
     hints = get_type_hints(kind)
-    unknown = set(value) - set(hints)
-    if unknown:
-        raise ValueError(f"{where}: unknown fields {', '.join(sorted(map(str, unknown)))}")
-    try:
-        return kind(**{key: _typed(hints[key], item, f"{where}.{key}") for key, item in value.items()})
-    except TypeError as error:
-        raise ValueError(f"{where}: {error}") from error
+    names = [field.name for field in dataclasses.fields(kind)]
+    readers = {name: _reader(hints[name]) for name in names}
+
+    def read(value: Any, where: str) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{where}: not an object")
+        if not readers.keys() >= value.keys():
+            unknown = sorted(map(str, value.keys() - readers.keys()))
+            raise ValueError(f"{where}: unknown fields {', '.join(unknown)}")
+        try:
+            return kind(**{key: readers[key](item, f"{where}.{key}") for key, item in value.items()})
+        except TypeError as error:
+            raise ValueError(f"{where}: {error}") from error
+
+    return read

@@ -191,4 +191,6 @@ INTERVIEW = Transcript(
     title="Samtale med Máret, 1985",
     rights=Rights("http://rightsstatements.org/vocab/InC/1.0/", "reading room only", may_publish=False),
 )
-NOTHING_SAID = Transcript(Media("empty.wav", duration_ms=5_000), "no_speech")
+NOTHING_SAID = Transcript(
+    Media("empty.wav", duration_ms=5_000), "no_speech", steps=(Step("chunk", "speechpipe", "0.1.0"),)
+)

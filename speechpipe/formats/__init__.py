@@ -1,9 +1,9 @@
-"""One file a format, one table row a name: transcripts as WebVTT, ALTO, plain text and lossless JSON."""
+"""One file a format, one table row a name: transcripts as captions, ALTO, METS, text, tables and lossless JSON."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,52 +11,114 @@ from types import MappingProxyType, ModuleType
 
 from speechpipe.errors import OutputError, UnknownFormat, UsageError
 from speechpipe.files import write_atomically
-from speechpipe.settings import Captions
+from speechpipe.formats.provenance import withhold
+from speechpipe.settings import DEFAULT_FORMATS, Captions
 from speechpipe.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A row: its module has ``write(transcript, captions) -> bytes`` and, where readable, ``read(bytes)``."""
+    """A row: its module has ``write(transcript, captions) -> bytes``.
+
+    ``reader``: the module with ``read(bytes) -> Transcript``, where there is one. ``lossless``: nothing is left out, so
+    that nothing is withheld either. ``describes``: it tells of the other files of its package, so its module has
+    ``describe(transcript, captions, files, types) -> bytes`` instead of ``write``.
+    """
 
     name: str
     suffix: str
     module: str
     media_type: str
-    readable: bool = False
+    reader: str | None = None
+    lossless: bool = False
+    describes: bool = False
+
+    @property
+    def readable(self) -> bool:
+        return self.reader is not None
 
 
+_HERE = "speechpipe.formats"
 _ROWS = (
-    Format("vtt", ".vtt", "speechpipe.formats.vtt", "text/vtt"),
-    Format("alto", ".alto.xml", "speechpipe.formats.alto", "application/xml"),
-    Format("json", ".json", "speechpipe.formats.json", "application/json", readable=True),
-    Format("txt", ".txt", "speechpipe.formats.txt", "text/plain"),
+    Format("vtt", ".vtt", f"{_HERE}.vtt", "text/vtt"),
+    Format("alto", ".alto.xml", f"{_HERE}.alto", "application/xml"),
+    Format("json", ".json", f"{_HERE}.json", "application/json", reader=f"{_HERE}.json", lossless=True),
+    Format("txt", ".txt", f"{_HERE}.txt", "text/plain"),
+    Format("srt", ".srt", f"{_HERE}.srt", "application/x-subrip"),
+    Format("words.vtt", ".words.vtt", f"{_HERE}.words_vtt", "text/vtt"),
+    Format("tsv", ".words.tsv", f"{_HERE}.tsv", "text/tab-separated-values"),
+    Format("mets", ".mets.xml", f"{_HERE}.mets", "application/xml", describes=True),
 )
 FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _ROWS})
 
 
 def write(transcript: Transcript, name: str, captions: Captions | None = None) -> bytes:
-    """The transcript in the format ``name``, as UTF-8 bytes; ``captions`` shapes the cues of vtt and alto.
+    """The transcript in the format ``name``, as UTF-8 bytes; ``captions`` shapes the cues of all that has cues.
 
     Raises:
         UnknownFormat: no such format.
     """
-    content: bytes = _module(_row(name)).write(transcript, captions or Captions.model_validate({}))
+    row = _row(name)
+    if row.describes:
+        return _describe(row, transcript, captions, {})
+    limits = captions or Captions.model_validate({})
+    shown = transcript if row.lossless else withhold(transcript, limits.withhold)
+    content: bytes = import_module(row.module).write(shown, limits)
     return content
 
 
+def compose(
+    transcript: Transcript,
+    names: Iterable[str],
+    stem: str,
+    captions: Captions | None = None,
+    beside: Mapping[str, bytes] | None = None,
+) -> dict[str, bytes]:
+    """The transcript in several formats: file names, ``stem`` and a suffix, to contents.
+
+    Those that describe the others come last; ``beside`` are files of the package that stand already.
+
+    Raises:
+        UnknownFormat: no such format.
+    """
+    rows = [_row(name) for name in dict.fromkeys(names)]
+    files = {stem + row.suffix: write(transcript, row.name, captions) for row in rows if not row.describes}
+    package = {**(beside or {}), **files}
+    for row in rows:
+        if row.describes:
+            others = {name: content for name, content in package.items() if name != stem + row.suffix}
+            files[stem + row.suffix] = _describe(row, transcript, captions, others)
+    return files
+
+
+def describer(
+    transcript: Transcript, names: Iterable[str], captions: Captions | None = None
+) -> Callable[[Mapping[str, bytes]], dict[str, bytes]]:
+    """What writes those of the formats that describe the others, once these and their names are known: by suffix."""
+    rows = [row for row in map(_row, dict.fromkeys(names)) if row.describes]
+    return lambda files: {row.suffix: _describe(row, transcript, captions, files) for row in rows}
+
+
 def read(content: bytes, name: str) -> Transcript:
-    """Read what ``write`` wrote, in a format that keeps everything (json).
+    """Read a file that ``write`` wrote and a person may have corrected; what was repaired stands in ``warnings``.
+
+    From json all comes back; from the others what they hold.
 
     Raises:
         UnknownFormat: no such format. UsageError: a format that cannot be read back, or content that is not of it.
     """
     row = _row(name)
-    if not row.readable:
+    if row.reader is None:
         readable = ", ".join(row.name for row in _ROWS if row.readable)
         raise UsageError(f"A transcript cannot be read from {name}.", cure=f"Give it as: {readable}.")
-    transcript: Transcript = _module(row).read(content)
+    transcript: Transcript = import_module(row.reader).read(content)
     return transcript
+
+
+def format_of(path: Path) -> str | None:
+    """The format that the ending of a file's name says, or None."""
+    row = _ending(path)
+    return row.name if row else None
 
 
 def suffix(name: str) -> str:
@@ -75,7 +137,7 @@ def save(
     was written.
 
     ``path`` is a folder where it is one already, has no ending, or ``formats`` ask for other than its ending says;
-    without ``formats`` a folder gets all of them. Every format is composed before the first is written.
+    without ``formats`` a folder gets those of ``DEFAULT_FORMATS``. All are composed before the first is written.
 
     Raises:
         UnknownFormat: no such format or ending. OutputError: it cannot be written.
@@ -86,10 +148,11 @@ def save(
     if not path.is_dir() and (rows == [ending] or (rows is None and path.suffix)):
         if ending is None:
             raise UnknownFormat(f"The ending of {path.name} names no format: {_choices()}.")
-        targets = {path: ending}
+        contents = {path: write(transcript, ending.name, captions)}
     else:
-        targets = {path / (file_name(transcript) + row.suffix): row for row in (rows if rows is not None else _ROWS)}
-    contents = {target: write(transcript, row.name, captions) for target, row in targets.items()}
+        names = [row.name for row in rows] if rows is not None else DEFAULT_FORMATS
+        composed = compose(transcript, names, file_name(transcript), captions)
+        contents = {path / name: content for name, content in composed.items()}
     for target, content in contents.items():
         try:
             write_atomically(target, content)
@@ -111,12 +174,18 @@ def _row(name: str) -> Format:
 
 
 def _ending(path: Path) -> Format | None:
-    return next((row for row in _ROWS if path.name.lower().endswith(row.suffix)), None)
+    """The longest ending that fits: .words.vtt before .vtt."""
+    fitting = [row for row in _ROWS if path.name.lower().endswith(row.suffix)]
+    return max(fitting, key=lambda row: len(row.suffix), default=None)
+
+
+def _describe(row: Format, transcript: Transcript, captions: Captions | None, files: Mapping[str, bytes]) -> bytes:
+    limits = captions or Captions.model_validate({})
+    types = {name: other.media_type if (other := _ending(Path(name))) else "application/octet-stream" for name in files}
+    module: ModuleType = import_module(row.module)
+    content: bytes = module.describe(withhold(transcript, limits.withhold), limits, files, types)
+    return content
 
 
 def _choices() -> str:
     return ", ".join(f"{row.name} ({row.suffix})" for row in _ROWS)
-
-
-def _module(row: Format) -> ModuleType:
-    return import_module(row.module)

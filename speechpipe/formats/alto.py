@@ -1,7 +1,7 @@
 """ALTO 4.4, with time in the place of space: one pixel is one millisecond, a lane of speech is a row.
 
-Page = recording, TextBlock = turn, TextLine = cue, String = word, Illustration = music. The tag ``timeline`` declares
-this in every file. A word whose time is unknown has no HPOS, WIDTH and WC.
+Page = recording, TextBlock = turn, TextLine = cue, String = word, Illustration = music and other events. The tag
+``timeline`` declares this in every file (docs/alto.md). A word whose time is unknown has no HPOS, WIDTH and WC.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 from lxml import etree
 
 from speechpipe.formats.captions import Cue, cues
-from speechpipe.formats.provenance import findings, statement
+from speechpipe.formats.provenance import findings, settings_digest, statement
 from speechpipe.formats.text import clean
-from speechpipe.formats.turns import Turn, lanes, turns
+from speechpipe.formats.turns import Lane, lanes, turns
 from speechpipe.settings import Captions
-from speechpipe.transcript import Step, Transcript, Word
+from speechpipe.transcript import Event, Step, Transcript, Word
 
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -29,7 +30,10 @@ SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 #: ALTO's categories for our steps.
 CATEGORIES = {"decode": "preOperation", "chunk": "preOperation", "transcribe": "contentGeneration"}
 _LANGUAGE = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
-_DATE = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-][01]\d:[0-5]\d)?")
+DATE = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-][01]\d:[0-5]\d)?")
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+#: The layout is put in its place as text: a tree of hundreds of thousands of elements takes four times as long.
+_PLACE = b"<Layout/>"
 
 
 def write(transcript: Transcript, captions: Captions) -> bytes:
@@ -38,9 +42,10 @@ def write(transcript: Transcript, captions: Captions) -> bytes:
     alto.set("SCHEMAVERSION", "4.4")
     _description(alto, transcript)
     _tags(alto, transcript)
-    _page(_add(alto, "Layout"), transcript, cues(transcript, captions))
-    content: bytes = etree.tostring(alto, encoding="UTF-8", xml_declaration=True, pretty_print=True)
-    return content
+    _add(alto, "Layout")
+    frame: bytes = etree.tostring(alto, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+    layout = "\n".join(_layout(transcript, cues(transcript, captions)))
+    return frame.replace(_PLACE, layout.encode(), 1)
 
 
 def _description(alto: Any, transcript: Transcript) -> None:
@@ -50,6 +55,8 @@ def _description(alto: Any, transcript: Transcript) -> None:
     _add(source, "fileName", transcript.media.name)
     if transcript.media.sha256:
         _add(source, "fileIdentifier", f"sha256:{transcript.media.sha256}")
+    if transcript.identifier:
+        _add(source, "documentIdentifier", transcript.identifier)
     for number, step in enumerate(transcript.steps, 1):
         _processing(_add(description, "Processing", ID=f"step{number}"), step)
 
@@ -57,7 +64,7 @@ def _description(alto: Any, transcript: Transcript) -> None:
 def _processing(processing: Any, step: Step) -> None:
     _add(processing, "processingCategory", CATEGORIES.get(step.what, "postOperation"))
     when = step.ended or step.started
-    if when and _DATE.fullmatch(when):
+    if when and DATE.fullmatch(when):
         _add(processing, "processingDateTime", when)
     _add(processing, "processingStepDescription", step.what)
     model = {
@@ -83,61 +90,90 @@ def _tags(alto: Any, transcript: Transcript) -> None:
     _add(tags, "OtherTag", ID="status", TYPE="status", LABEL=statement(transcript))
     for number, finding in enumerate(findings(transcript), 1):
         _add(tags, "OtherTag", ID=f"finding{number}", TYPE="finding", LABEL=finding)
+    rights = transcript.rights
+    known = {"title": transcript.title, "rights": rights.statement, "access": rights.access}
+    for kind, label in {**known, "settings": settings_digest(transcript)}.items():
+        if label and clean(label):
+            uri = label if re.fullmatch(r"https?://[!-~]+", label) else None
+            _add(tags, "OtherTag", ID=kind, TYPE=kind, LABEL=label, URI=uri)
     mapping = _add(tags, "OtherTag", ID="timeline", TYPE="timeline", LABEL="time mapping")
     timeline = etree.SubElement(_add(mapping, "XmlData"), f"{{{TIMELINE}}}timeline", nsmap={None: TIMELINE})  # type: ignore[dict-item]
-    known = {"media": transcript.media.name, "mediaDuration": transcript.media.duration_ms}
     fixed = {"unit": "ms", "pixelsPerUnit": 1, "start": "HPOS", "duration": "WIDTH", "lane": "VPOS"}
-    _set(timeline, **fixed, **known)
+    media = {"media": transcript.media.name, "mediaDuration": transcript.media.duration_ms}
+    _set(timeline, **fixed, **media)
 
 
-def _page(layout: Any, transcript: Transcript, made: list[Cue]) -> None:
+def _layout(transcript: Transcript, made: list[Cue]) -> Iterator[str]:
     rows = {lane: row for row, lane in enumerate(lanes(transcript))}
     height, width = max(1, len(rows)), transcript.media.duration_ms
     known = [wc for cue in made for word in cue.words if (wc := _confidence(word)) is not None]
-    page = _add(layout, "Page", ID="p1", PHYSICAL_IMG_NR=1, PAGECLASS="audio", WIDTH=width, HEIGHT=height)
+    box = (f' WIDTH="{width}"' if width is not None else "") + f' HEIGHT="{height}"'
     steps = " ".join(f"step{number}" for number, _ in enumerate(transcript.steps, 1))
-    _set(page, PROCESSINGREFS=steps or None, PC=_number(sum(known) / len(known)) if known else None)
-    space = _add(page, "PrintSpace", HPOS=0, VPOS=0, WIDTH=width, HEIGHT=height)
+    of_page = f' PROCESSINGREFS="{steps}"' if steps else ""
+    of_page += f' PC="{_number(sum(known) / len(known))}"' if known else ""
+    yield "<Layout>"
+    yield f'    <Page ID="p1" PHYSICAL_IMG_NR="1" PAGECLASS="audio"{box}{of_page}>'
+    yield f'      <PrintSpace HPOS="0" VPOS="0"{box}>'
+    for _, lines in sorted(_blocks(transcript, made, rows), key=lambda block: block[0]):
+        yield from lines
+    yield "      </PrintSpace>\n    </Page>\n  </Layout>"
 
+
+def _blocks(transcript: Transcript, made: list[Cue], rows: dict[Lane, int]) -> Iterator[tuple[int, list[str]]]:
+    """Events and turns, each with its start."""
+    height = max(1, len(rows))
+    corrected = "" if transcript.machine_generated else ' CS="true"'
     of_segment: dict[int, list[Cue]] = {}
     for cue in made:
-        of_segment.setdefault(id(cue.segment), []).append(cue)
-    # In order of their first cue's number, so of time: turns, and music as a block of its own.
-    blocks: list[tuple[list[Cue], Turn | None]] = [([cue], None) for cue in made if cue.segment is None]
-    blocks += [([cue for s in turn.segments for cue in of_segment[id(s)]], turn) for turn in turns(transcript)]
-    block_numbers, word_numbers = count(1), count(1)
-    for lines, turn in sorted(blocks, key=lambda block: block[0][0].number):
-        if turn is None:
-            music = _box(lines[0].start_ms, lines[0].end_ms, 0, height)
-            _add(space, "Illustration", ID=_cue_id(lines[0]), TYPE="music", **music)
-            continue
-        row = rows[turn.lane]
-        span = _box(lines[0].start_ms, max(cue.end_ms for cue in lines), row)
-        block = _add(space, "TextBlock", ID=f"t{next(block_numbers):06d}", **span)
+        if cue.segment is None:
+            music = _box(cue.start_ms, cue.end_ms, 0, height)
+            yield cue.start_ms, [f'        <Illustration ID="{_cue_id(cue)}" TYPE="music"{music}/>']
+        else:
+            of_segment.setdefault(id(cue.segment), []).append(cue)
+    others = (event for event in transcript.events if event.kind != "music")
+    for number, event in enumerate(others, 1):
+        where = _box(event.start_ms, event.end_ms, *_rows_of(event, rows))
+        yield event.start_ms, [f'        <Illustration ID="e{number:06d}" TYPE="{event.kind}"{where}/>']
+    word_numbers = count(1)
+    for number, turn in enumerate(turns(transcript), 1):
+        lines = [cue for segment in turn.segments for cue in of_segment[id(segment)]]
+        row, start = rows[turn.lane], lines[0].start_ms
+        tag = f' TAGREFS="lane{row}"' if turn.lane.name else ""
         spoken = turn.language if turn.language and _LANGUAGE.fullmatch(turn.language) else None
-        _set(block, TAGREFS=f"lane{row}" if turn.lane.name else None, LANG=spoken)
+        language = f' LANG="{spoken}"' if spoken else ""
+        span = _box(start, max(cue.end_ms for cue in lines), row)
+        block = [f'        <TextBlock ID="t{number:06d}"{span}{tag}{language}>']
         for cue in lines:
-            line = _add(block, "TextLine", ID=_cue_id(cue), **_box(cue.start_ms, cue.end_ms, row))
-            _set(line, CS=None if transcript.machine_generated else "true")
-            _strings(line, cue, row, word_numbers)
+            line = _box(cue.start_ms, cue.end_ms, row)
+            block.append(f'          <TextLine ID="{_cue_id(cue)}"{line}{corrected}>')
+            block.append("<SP/>\n".join(_strings(cue, row, word_numbers)))
+            block.append("          </TextLine>")
+        yield start, [*block, "        </TextBlock>"]
 
 
-def _strings(line: Any, cue: Cue, row: int, numbers: count[int]) -> None:
-    for place, word in enumerate(cue.words):
-        if place:
-            _add(line, "SP")
+def _rows_of(event: Event, rows: dict[Lane, int]) -> tuple[int, int]:
+    """First row and number of rows of an event: those of its channel, or all."""
+    mine = [row for lane, row in rows.items() if lane.channel == event.channel and event.channel is not None]
+    return (min(mine), len(mine)) if mine else (0, max(1, len(rows)))
+
+
+def _strings(cue: Cue, row: int, numbers: count[int]) -> Iterator[str]:
+    for word in cue.words:
         confidence = _confidence(word)
-        string = _add(line, "String", ID=f"w{next(numbers):06d}", **_box(word.start_ms, word.end_ms, row))
-        _set(string, CONTENT=word.text, WC=None if confidence is None else _number(confidence))
+        wc = "" if confidence is None else f' WC="{_number(confidence)}"'
+        text = word.text if word.text.isalnum() else word.text.translate(_ESCAPES)
+        box = _box(word.start_ms, word.end_ms, row)
+        yield f'            <String ID="w{next(numbers):06d}"{box} CONTENT="{text}"{wc}/>'
 
 
 def _cue_id(cue: Cue) -> str:
     return f"c{cue.number:06d}"
 
 
-def _box(start_ms: int | None, end_ms: int | None, row: int, height: int = 1) -> dict[str, Any]:
-    width = end_ms - start_ms if start_ms is not None and end_ms is not None else None
-    return {"HPOS": start_ms, "VPOS": row, "WIDTH": width, "HEIGHT": height}
+def _box(start_ms: int | None, end_ms: int | None, row: int, height: int = 1) -> str:
+    if start_ms is None or end_ms is None:
+        return f' VPOS="{row}" HEIGHT="{height}"'
+    return f' HPOS="{start_ms}" VPOS="{row}" WIDTH="{end_ms - start_ms}" HEIGHT="{height}"'
 
 
 def _confidence(word: Word) -> float | None:

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any, NoReturn
 
 from speechpipe.errors import UsageError, one_line
 from speechpipe.settings import Captions
-from speechpipe.transcript import Transcript
+from speechpipe.transcript import Segment, Transcript
+
+_SEGMENT = tuple(field for field in dataclasses.fields(Segment) if field.name != "words")
+#: A line for each field, segment and word: people read and compare them so. Within a string each quotation mark has a
+#: backslash before it, so that these are found only where objects meet.
+_LINES = {'"segments": [{': '"segments": [\n{', '}, {"id": ': '},\n{"id": '}
+_LINES |= {'"words": [{': '"words": [\n{', '}, {"text": ': '},\n{"text": '}
 
 
 def write(transcript: Transcript, _captions: Captions) -> bytes:
-    text = json.dumps(_known(transcript.to_dict()), ensure_ascii=False, indent=1, allow_nan=False)
+    plain = dataclasses.replace(transcript, segments=()).to_dict()
+    plain["segments"] = [_segment(segment) for segment in transcript.segments]
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    fields = [f"{encode({name: _known(value)})[1:-1]}" for name, value in plain.items() if name != "segments"]
+    segments = encode({"segments": plain["segments"]})[1:-1]
+    for together, apart in _LINES.items():
+        segments = segments.replace(together, apart)
+    text = "{\n" + ",\n".join([*fields, segments]) + "\n}\n"
     # A lone surrogate, as in the name of a file in an old encoding, becomes its JSON escape and comes back as it was.
-    return (text + "\n").encode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    fields = {field.name: _known(getattr(segment, field.name)) for field in _SEGMENT}
+    fields["words"] = [
+        {
+            "text": word.text,
+            "start_ms": word.start_ms,
+            "end_ms": word.end_ms,
+            "confidence": _known(word.confidence),
+            "timing": word.timing,
+        }
+        for word in segment.words
+    ]
+    return fields
 
 
 def read(content: bytes) -> Transcript:
@@ -42,7 +71,7 @@ def _known(value: Any) -> Any:
         return None
     if isinstance(value, dict):
         return {key: _known(item) for key, item in value.items()}
-    return [_known(item) for item in value] if isinstance(value, list) else value
+    return [_known(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _finite(text: str) -> float:

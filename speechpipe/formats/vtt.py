@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from speechpipe.formats.breaks import is_number
 from speechpipe.formats.captions import Cue, cues
@@ -14,18 +15,27 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def write(transcript: Transcript, captions: Captions) -> bytes:
-    note = "\n".join(re.sub("--+>", "->", line) for line in provenance(transcript))
-    blocks = ["WEBVTT", f"NOTE\n{note}", *map(_block, cues(transcript, captions))]
-    return ("\n\n".join(blocks) + "\n").encode()
+    return document(
+        provenance(transcript) if captions.header else [],
+        (block(cue, [escape(text) for text in cue.line_texts]) for cue in cues(transcript, captions)),
+    )
 
 
-def _block(cue: Cue) -> str:
-    text = "\n".join(map(escape, cue.line_texts))
+def document(note: Iterable[str], blocks: Iterable[str]) -> bytes:
+    """A WebVTT file of one NOTE and these cues."""
+    told = "\n".join(re.sub("--+>", "->", line) for line in note)
+    return ("\n\n".join(["WEBVTT", *([f"NOTE\n{told}"] if told else []), *blocks]) + "\n").encode()
+
+
+def block(cue: Cue, lines: list[str]) -> str:
+    """The cue with these lines of escaped or marked-up text."""
+    text = "\n".join(lines)
     if cue.lane is not None and cue.lane.name:
         text = f"<v {escape(cue.lane.name)}>{text}</v>"
     # A line of digits only is taken for a cue's number by some players.
-    lines = [f"<c>{line}</c>" if is_number(line) else line for line in text.split("\n")]
-    return "\n".join([str(cue.number), f"{timestamp(cue.start_ms)} --> {timestamp(cue.end_ms)}", *lines])
+    if is_number(text) or "\n" in text:
+        text = "\n".join(f"<c>{line}</c>" if is_number(line) else line for line in text.split("\n"))
+    return f"{cue.number}\n{timestamp(cue.start_ms)} --> {timestamp(cue.end_ms)}\n{text}"
 
 
 def escape(text: str) -> str:

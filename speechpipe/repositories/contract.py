@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -133,10 +133,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What is deposited for one item: content by ending (``.vtt``, ``.alto.xml``) and the receipt without ``files``."""
+    """What is deposited for one item: content by ending (``.vtt``, ``.alto.xml``) and the receipt without ``files``.
+
+    ``describe`` writes files that name the others, such as METS: from their names and contents to content by ending.
+    """
 
     files: Mapping[str, bytes]
     receipt: Receipt
+    describe: Callable[[Mapping[str, bytes]], Mapping[str, bytes]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,15 +205,14 @@ class _Seen:
 
     def resolved(self, choices: list[Choice]) -> list[Choice]:
         """New files that are known under another name are told apart from those that are really new."""
-        new = [choice for choice in choices if choice.kind == "new" and choice.receipt is None]
-        if not new:
+        if not any(map(_is_new, choices)):
             return choices
         here = {choice.item.location: choice for choice in choices}
         gone: dict[int | None, list[Receipt]] = {}
         for receipt in (*self.tombstones, *self.repository.receipts()):
             if receipt.source_sha256 and receipt.status in ("done", "withdrawn") and self._is_elsewhere(receipt, here):
                 gone.setdefault(receipt.source_size, []).append(receipt)
-        return [self._renamed(choice, gone) if choice in new else choice for choice in choices]
+        return [self._renamed(choice, gone) if _is_new(choice) else choice for choice in choices]
 
     def _is_elsewhere(self, receipt: Receipt, here: dict[str, Choice]) -> bool:
         """Whether the recording of the receipt is no longer where it was, or its results are on the wrong side."""
@@ -309,6 +308,10 @@ class _Seen:
             minutes = self.policy.settle.total_seconds() / 60
             return f"It changed {age.total_seconds():.0f} s ago and may still be growing: it rests for {minutes:g} min."
         return None
+
+
+def _is_new(choice: Choice) -> bool:
+    return choice.kind == "new" and choice.receipt is None
 
 
 def _within_quota(choices: list[Choice], quota: int) -> list[Choice]:

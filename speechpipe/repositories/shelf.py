@@ -254,7 +254,10 @@ class Shelf:
         return last
 
     def _contents(self, version: int, package: Package) -> dict[str, bytes]:
-        return {self._stem(version) + suffix: content for suffix, content in package.files.items()}
+        stem = self._stem(version)
+        contents = {stem + suffix: content for suffix, content in package.files.items()}
+        described = package.describe(contents) if package.describe else {}
+        return contents | {stem + suffix: content for suffix, content in described.items()}
 
     def _stem(self, version: int) -> str:
         return self.name if version == 1 else f"{self.name}.v{version}"

@@ -23,7 +23,8 @@ def now() -> str:
 
 
 def chunk_step(decoded: Decoded, transcriber: Transcriber, started: str) -> Step:
-    settings = {"channels": decoded.policy, **transcriber.chunking.model_dump()}
+    settings = {"channels": decoded.policy, "gain": round(decoded.gain, 2), **transcriber.chunking.model_dump()}
+    settings["levels"] = [asdict(channel) for channel in decoded.channels]
     return Step("chunk", "speechpipe", installed.version(), settings=settings, started=started, ended=now())
 
 

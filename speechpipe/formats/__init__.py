@@ -67,6 +67,21 @@ def write(transcript: Transcript, name: str, captions: Captions | None = None) -
     return content
 
 
+def parts(
+    transcript: Transcript, names: Iterable[str], captions: Captions | None = None
+) -> tuple[dict[str, bytes], Callable[[Mapping[str, bytes]], dict[str, bytes]]]:
+    """The transcript in several formats, by suffix: those that stand alone, and a function for those that describe
+    the others, once these and their names are known.
+
+    Raises:
+        UnknownFormat: no such format.
+    """
+    rows = [_row(name) for name in dict.fromkeys(names)]
+    alone = {row.suffix: write(transcript, row.name, captions) for row in rows if not row.describes}
+    describing = [row for row in rows if row.describes]
+    return alone, lambda files: {row.suffix: _describe(row, transcript, captions, files) for row in describing}
+
+
 def compose(
     transcript: Transcript,
     names: Iterable[str],
@@ -81,22 +96,11 @@ def compose(
     Raises:
         UnknownFormat: no such format.
     """
-    rows = [_row(name) for name in dict.fromkeys(names)]
-    files = {stem + row.suffix: write(transcript, row.name, captions) for row in rows if not row.describes}
-    package = {**(beside or {}), **files}
-    for row in rows:
-        if row.describes:
-            others = {name: content for name, content in package.items() if name != stem + row.suffix}
-            files[stem + row.suffix] = _describe(row, transcript, captions, others)
-    return files
-
-
-def describer(
-    transcript: Transcript, names: Iterable[str], captions: Captions | None = None
-) -> Callable[[Mapping[str, bytes]], dict[str, bytes]]:
-    """What writes those of the formats that describe the others, once these and their names are known: by suffix."""
-    rows = [row for row in map(_row, dict.fromkeys(names)) if row.describes]
-    return lambda files: {row.suffix: _describe(row, transcript, captions, files) for row in rows}
+    alone, describe = parts(transcript, names, captions)
+    files = {stem + suffix: content for suffix, content in alone.items()}
+    described = {stem + row.suffix for row in _ROWS if row.describes}
+    package = {name: content for name, content in {**(beside or {}), **files}.items() if name not in described}
+    return files | {stem + suffix: content for suffix, content in describe(package).items()}
 
 
 def read(content: bytes, name: str) -> Transcript:

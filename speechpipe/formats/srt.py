@@ -1,4 +1,4 @@
-"""SubRip: numbered cues with times and text. It has no place for names and comments, so the last cue says what it is."""
+"""SubRip: numbered cues with times and text. It has no comments, so the last cue says what the text is."""
 
 from __future__ import annotations
 

@@ -172,8 +172,8 @@ class Run:
         """Write every format into the repository, the receipt last; then let the scratch audio go."""
         transcript = self.transcript()
         settings = self.transcriber.settings
-        files = {formats.suffix(name): formats.write(transcript, name, settings.captions) for name in settings.formats}
-        self.deposited = self.repository.deposit(self.item, Package(files, self._receipt(transcript)))
+        files, describe = formats.parts(transcript, settings.formats, settings.captions)
+        self.deposited = self.repository.deposit(self.item, Package(files, self._receipt(transcript), describe))
         self._stages.workspace.drop_pcm()
         return self.deposited.receipt
 

@@ -213,6 +213,20 @@ def test_what_the_repository_knows_of_an_item_stands_in_its_transcript(
     assert (found.identifier, found.title, found.rights) == (item.identifier, known.title, known.rights)
 
 
+def test_the_description_of_a_package_names_its_files_as_they_are_called(
+    settings: Settings, root: Path, tmp_path: Path
+) -> None:
+    repository, item = FolderRepository.of_file(root / "sample_audio" / "slate.wav", tmp_path)
+    transcriber = Transcriber(settings.with_(formats=("mets", "vtt", "json")))
+    process(transcriber, repository, item)
+    assert 'href="slate.wav.vtt"' in (tmp_path / "slate.wav.mets.xml").read_text()
+    (tmp_path / "slate.wav.vtt").write_text("WEBVTT\n\nNOTE corrected by a person\n")
+    assert process(transcriber, repository, item, again=True).version == 2
+    second = (tmp_path / "slate.wav.v2.mets.xml").read_text()
+    assert 'href="slate.wav.v2.vtt"' in second and 'href="slate.wav.vtt"' not in second
+    assert sha256_file(tmp_path / "slate.wav.v2.json") in second
+
+
 def test_other_settings_and_lost_files_are_done_anew(settings: Settings, root: Path, tmp_path: Path) -> None:
     repository, item = FolderRepository.of_file(root / "sample_audio" / "slate.wav", tmp_path)
     transcriber = Transcriber(settings)

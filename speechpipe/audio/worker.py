@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe.audio.pcm import RATE
 from speechpipe.errors import SpeechpipeError, UnreadableMedia
 
 #: What one decoder may allocate. FFmpeg's own buffers for the largest frames known stay far below.
@@ -94,10 +95,24 @@ def _told(error: SpeechpipeError) -> dict[str, Any]:
 
 
 def _send_all(answers: BinaryIO, blocks: Blocks) -> None:
-    for block in blocks:
+    for block in gathered(blocks):
         content = np.ascontiguousarray(block, dtype="<f4")
         answers.write(HEAD.pack(BLOCK, *content.shape))
         answers.write(content.data)
+
+
+def gathered(blocks: Blocks) -> Blocks:
+    """``blocks`` joined to a second or more, since each message has its price; never across a change of channels."""
+    held: list[NDArray[np.float32]] = []
+    samples = 0
+    for block in blocks:
+        if held and (samples >= RATE or block.shape[0] != held[0].shape[0]):
+            yield np.concatenate(held, axis=1)
+            held, samples = [], 0
+        held.append(block)
+        samples += block.shape[1]
+    if held:
+        yield np.concatenate(held, axis=1)
 
 
 def _send(answers: BinaryIO, kind: bytes, content: bytes) -> None:

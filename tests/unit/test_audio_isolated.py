@@ -15,7 +15,7 @@ import pytest
 
 from speechpipe.audio import Pcm, decode, inspect, isolated, probe, write_wav
 from speechpipe.audio.isolated import Exchange
-from speechpipe.audio.worker import MEMORY
+from speechpipe.audio.worker import MEMORY, gathered
 from speechpipe.errors import MediaNotFound, UnreadableMedia, UsageError
 
 MINUTES = 10
@@ -168,3 +168,11 @@ def test_names_of_every_kind(reel: Path, tmp_path: Path) -> None:
         link = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
         link.symlink_to(reel)
         assert inspect(link).media.declared_ms == MINUTES * 60_000
+
+
+def test_short_blocks_are_joined_but_not_over_a_change_of_channels() -> None:
+    short = [np.full((1, 400), i, np.float32) for i in range(100)] + [np.ones((2, 300), np.float32)] * 3
+    joined = list(gathered(iter(short)))
+    assert [block.shape for block in joined] == [(1, 16_000), (1, 16_000), (1, 8_000), (2, 900)]
+    np.testing.assert_array_equal(np.concatenate(joined[:3], axis=1), np.concatenate(short[:100], axis=1))
+    assert list(gathered(iter([]))) == []

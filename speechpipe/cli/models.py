@@ -19,6 +19,12 @@ COMMANDS = {
     "show": ("models_show", "Show what is known of one model, in words."),
     "recommend": ("models_recommend", "Recommend models for a language and a machine."),
     "languages": ("models_list", "List the languages and their codes."),
+    "fetch": ("models_store", "Fetch models into the store."),
+    "accept": ("models_store", "Show a licence's conditions and accept them."),
+    "verify": ("models_store", "Digest every file of the models in the store."),
+    "export": ("models_store", "Write models into one file, for a machine offline."),
+    "import": ("models_store", "Take the models of such a file into the store."),
+    "prune": ("models_store", "Remove what is half fetched, or not used any more."),
 }
 
 

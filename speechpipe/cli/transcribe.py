@@ -58,6 +58,7 @@ REPORTED = (
 @formats_option()
 @click.option("--workspace", metavar="DIR", type=click.Path(path_type=Path), help="Where work in progress is kept.")
 @click.option("--offline", is_flag=True, default=None, help="Never reach for the network.")
+@click.option("--accept-licence", "accepted_licences", metavar="ID", multiple=True, help="Accept this licence.")
 @click.option("--again", is_flag=True, help="Do it again though it was done.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Print errors only (and what --json asks for).")
@@ -68,13 +69,15 @@ def command(media: tuple[Path, ...], again: bool, as_json: bool, quiet: bool, **
     """
     how = How(asked.pop("output"), again, as_json, quiet)
     try:
-        transcriber = prepare(**asked)
+        transcriber = prepare(quiet or as_json, **asked)
     except SpeechpipeError as error:
         for path in media if as_json else ():
             say_json(failure(path, error))
         raise
     if transcriber.warning and not quiet:
         note(f"speechpipe: {transcriber.warning}")
+    if transcriber.hint and not quiet:
+        note(transcriber.hint)
     results = [one(transcriber, path, how) for path in media]
     return closing(results, quiet)
 
@@ -198,9 +201,20 @@ def sentence(path: Path, receipt: Receipt, already: bool) -> str:
     return f"{shown(path)}: {', '.join(fact for fact in facts if fact)}"
 
 
-def prepare(**asked: Any) -> Transcriber:
-    """A transcriber with what was asked for checked before any work. Raises UsageError, EngineError."""
+def prepare(quiet: bool, accepted_licences: tuple[str, ...] = (), **asked: Any) -> Transcriber:
+    """A transcriber with what was asked for checked, and fetched, before any work. Raises UsageError, EngineError."""
+    from speechpipe.cli.fetching import Fetching, fetching_progress
     from speechpipe.pipeline import Transcriber
     from speechpipe.settings import Settings
 
-    return Transcriber(Settings.load(**asked))
+    settings = Settings.load(**asked)
+    shown_of: dict[str, Fetching] = {}
+
+    def told(name: str, stage: str, done: int, total: int) -> None:
+        shown_of.setdefault(name, fetching_progress(name, quiet))(stage, done, total)
+
+    try:
+        return Transcriber(settings.with_(accepted_licences=settings.accepted_licences + accepted_licences), told)
+    finally:
+        for progress in shown_of.values():
+            progress.close()

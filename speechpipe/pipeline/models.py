@@ -8,6 +8,7 @@ from speechpipe import engines, formats, languages, registry
 from speechpipe.emissions import AcousticModel
 from speechpipe.engines.contract import Engine, ModelFiles, TellsLanguages
 from speechpipe.pipeline.detection import folded
+from speechpipe.pipeline.obtaining import Told, obtain
 from speechpipe.pipeline.routing import AUTO_SEGMENT, Route, Routes
 from speechpipe.settings import Chunking, Settings
 
@@ -21,10 +22,12 @@ class Transcriber:
     Raises (on construction, before any work):
         UnknownModel, UnknownLanguage, UnknownEngine, UnknownFormat: something named does not exist, or nothing
             suitable is installed.
+        LicenceNotAccepted: a model's licence has to be accepted first.
         BrokenModel: a model's files are missing or altered.
+        HubError: a model that is named and not here could not be fetched. ``told`` hears of what is.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, told: Told | None = None) -> None:
         settings = settings or Settings.load()
         for name in settings.formats:
             formats.suffix(name)
@@ -34,6 +37,7 @@ class Transcriber:
         if language and language != AUTO_SEGMENT:
             language = languages.check(language)
         self.settings = settings.with_(language=language or None)
+        obtain(self.settings, told)
         self.routes = Routes(self.settings)
         self._engines: dict[tuple[str | None, ...], Engine] = {}
         self._aligners: dict[str, AcousticModel] = {}
@@ -73,7 +77,7 @@ class Transcriber:
     @property
     def listener(self) -> Engine:
         """What tells languages apart: the first engine that can, the main one before others."""
-        loaded = (self.engine_of(route) for route in self.routes.all)
+        loaded = (self.engine_of(route) for route in self.routes.named)
         return next((engine for engine in loaded if isinstance(engine, TellsLanguages)), self.engine)
 
     def aligner_of(self, route: Route) -> AcousticModel | None:
@@ -87,13 +91,22 @@ class Transcriber:
     @property
     def warning(self) -> str | None:
         """What must be said of these models wherever their output goes; None where nothing must."""
-        said = [registry.demonstration_warning(route.found) for route in self.routes.all if route.found]
+        said = [registry.demonstration_warning(route.found) for route in self.routes.named if route.found]
         return " ".join(dict.fromkeys(warning for warning in said if warning)) or None
+
+    @property
+    def hint(self) -> str | None:
+        """What would make the times of words better; None where nothing is missing."""
+        route = self.routes.main
+        if route.aligner or route.found is None or self.settings.aligner != "auto":
+            return None
+        partner = registry.missing_aligner(route.found, self.settings.language)
+        return f"To time the words better: speechpipe models fetch {partner}" if partner else None
 
     @property
     def chunking(self) -> Chunking:
         """The settings' chunking, with windows no longer than suits every model."""
-        most = [route.window_ms for route in self.routes.all if route.window_ms]
+        most = [route.window_ms for route in self.routes.named if route.window_ms]
         if self.settings.language == AUTO_SEGMENT:
             most.append(SEGMENT_MS)
         chunking = self.settings.chunking

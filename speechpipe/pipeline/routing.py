@@ -8,7 +8,7 @@ from pathlib import Path
 
 from speechpipe import engines, languages, registry
 from speechpipe.engines.contract import ModelFiles
-from speechpipe.errors import UnknownEngine
+from speechpipe.errors import UnknownEngine, UnknownModel
 from speechpipe.settings import Settings
 
 FAKE = "fake"
@@ -36,67 +36,78 @@ class Route:
 
 
 class Routes:
-    """The main route, and a route for each language that has one of its own.
+    """The main route, and that of each language.
+
+    A language goes to the model that the settings name for it; else to the model named for all; for ``auto`` to the
+    best in the store for that language. Its aligner likewise, or the partner of its model.
 
     Raises (on construction):
-        UnknownModel, UnknownLanguage, UnknownEngine, BrokenModel: something named does not exist or is damaged.
+        UnknownModel, UnknownLanguage, UnknownEngine, LicenceNotAccepted, BrokenModel: something named does not exist,
+            may not be used or is damaged, or a language listed has no model.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        named, aligners = _checked(settings.models), _checked(settings.aligners)
+        self._named, self._aligners = _checked(settings.models), _checked(settings.aligners)
+        self._segmenting = settings.language == AUTO_SEGMENT
         self.languages = tuple(dict.fromkeys(languages.check(code) for code in settings.languages))
-        self.main = self._route(settings.model, settings.aligner)
-        self.by_language = {
-            code: self._route(named.get(code, settings.model), aligners.get(code, settings.aligner))
-            for code in dict.fromkeys((*named, *aligners))
-        }
+        first = next(iter((*self.languages, *self._named)), None)
+        self.main = self._route(settings.model, first if self._segmenting else settings.language)
+        self._routes: dict[str, Route] = {}
+        for code in dict.fromkeys((*self._named, *self._aligners, *self.languages)):
+            self._routes[code] = self._route(self._name_for(code), code)
+        #: The main route and those of languages in the settings, each once.
+        self.named = tuple({route.identity: route for route in (self.main, *self._routes.values())}.values())
 
     def of(self, language: str | None) -> Route:
-        return self.main if language is None else self.by_language.get(language, self.main)
-
-    def asked(self, language: str | None) -> dict[str, Route]:
-        """The routes that may be taken where ``language`` is asked for; the main one under no language."""
-        if language is None or language == AUTO_SEGMENT:
-            return {"": self.main, **self.by_language}
-        return {language: self.of(language)}
-
-    @property
-    def all(self) -> tuple[Route, ...]:
-        """Each once, the main one first."""
-        return tuple({route.identity: route for route in (self.main, *self.by_language.values())}.values())
+        if language is None:
+            return self.main
+        if language not in self._routes:
+            try:
+                self._routes[language] = self._route(self._name_for(language), language)
+            except UnknownModel:  # heard, not asked for: no reason to stop
+                self._routes[language] = self.main
+        return self._routes[language]
 
     @property
     def allowed(self) -> tuple[str, ...]:
         """The languages that may be heard: as set, or all that the models know; empty where these do not say."""
-        if self.languages:
-            return self.languages
         known = self.main.model.languages
-        return () if known is None else tuple(dict.fromkeys((*sorted(known), *self.by_language)))
+        if self.languages or known is None:
+            return self.languages
+        return tuple(dict.fromkeys((*sorted(known), *self._named)))
 
-    def _route(self, name: str, aligner: str) -> Route:
-        found = self._find(name)
+    def _name_for(self, code: str) -> str:
+        if code in self._named:
+            return self._named[code]
+        known = self.main.model.languages
+        missing = self._segmenting and known is not None and code not in known
+        return "auto" if missing else self._settings.model
+
+    def _route(self, name: str, language: str | None) -> Route:
+        found = self._find(name, language)
         model = files_of(found) if found else ModelFiles(FAKE, Path(FAKE), FAKE)
         requested = self._settings.engine
         fits = requested == engines.AUTO or model.family in engines.ENGINES[requested].families
         engine_name = engines.engine_for(model, requested if fits or name == self._settings.model else engines.AUTO)
-        return Route(found, model, engine_name, self._find_aligner(aligner, found))
+        return Route(found, model, engine_name, self._find_aligner(found, language))
 
-    def _find(self, name: str) -> registry.FoundModel | None:
+    def _find(self, name: str, language: str | None) -> registry.FoundModel | None:
         """None for the fake engine, which needs no model."""
-        engine = self._settings.engine
-        if name == FAKE or (engine == FAKE and name == "auto"):
+        settings = self._settings
+        if name == FAKE or (settings.engine == FAKE and name == "auto"):
             return None
-        if engine not in (engines.AUTO, *engines.ENGINES):
-            raise UnknownEngine(f"There is no engine {engine!r}; there are {', '.join(engines.ENGINES)}.")
-        return registry.find(name, self._settings.models_folder)
+        if settings.engine not in (engines.AUTO, *engines.ENGINES):
+            raise UnknownEngine(f"There is no engine {settings.engine!r}; there are {', '.join(engines.ENGINES)}.")
+        return registry.find(name, settings.store_folder, accepted=settings.accepted_licences, language=language)
 
-    def _find_aligner(self, name: str, model: registry.FoundModel | None) -> ModelFiles | None:
-        folder = self._settings.models_folder
+    def _find_aligner(self, model: registry.FoundModel | None, language: str | None) -> ModelFiles | None:
+        name = self._aligners.get(language or "", self._settings.aligner)
+        folder, accepted = self._settings.store_folder, self._settings.accepted_licences
         if model is not None:
-            found = registry.find_aligner(name, model, folder)
+            found = registry.find_aligner(name, model, folder, accepted=accepted, language=language)
         else:
-            found = registry.find(name, folder) if name not in ("auto", "none") else None
+            found = registry.find(name, folder, accepted=accepted) if name not in ("auto", "none") else None
         return files_of(found) if found else None
 
 

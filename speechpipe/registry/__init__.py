@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from speechpipe.registry.advice import Advice, aligner_for, default_aligner, memory_needed, recommend
 from speechpipe.registry.entries import ModelEntry, embedded_folder, entry_named, list_models
-from speechpipe.registry.finding import FoundModel, demonstration_warning, find, find_aligner
+from speechpipe.registry.finding import FoundModel, demonstration_warning, find, find_aligner, missing_aligner
 
 __all__ = [
     "Advice",
@@ -19,5 +19,6 @@ __all__ = [
     "find_aligner",
     "list_models",
     "memory_needed",
+    "missing_aligner",
     "recommend",
 ]

@@ -75,8 +75,10 @@ def import_(source: Path, store: Store, progress: Progress | None = None) -> lis
             lock = _read_lock(bundle, member, len(taken), source)
             store.require_space(lock.size, lock.name)
             with store.held(lock.name, wait=lambda: None):
-                _take(bundle, members, lock, len(taken), source, store, progress)
+                _take(bundle, members, lock, len(taken), source, store)
             taken.append(lock)
+            if progress:
+                progress("import", bundle.offset, source.stat().st_size)
     if not taken:
         raise BrokenModel(f"The bundle {source} holds no model.", cure=_AGAIN)
     return taken
@@ -89,13 +91,11 @@ def _take(
     number: int,
     source: Path,
     store: Store,
-    progress: Progress | None,
 ) -> None:
     partial = store.partial(lock.name)
     folder = partial / "imported"
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        done = 0
         for name, facts in sorted(lock.files.items()):
             member = next(members, None)
             if member is None:
@@ -103,9 +103,6 @@ def _take(
             content = _content(bundle, member, f"{number}/{name}", facts.size, source)
             if _copy(content, folder / name) != facts.sha256:
                 raise BrokenModel(f"The bundle {source} is altered: {name} of {lock.name} differs.", cure=_AGAIN)
-            done += facts.size
-            if progress:
-                progress("import", done, lock.size)
         checked = check(folder)
         if checked.family != lock.family:
             raise BrokenModel(f"The bundle {source} holds a {checked.family} model as {lock.name}.", cure=_AGAIN)

@@ -159,6 +159,13 @@ class Store:
                 found.append(Leftover(folder, f"not used for {int(days)} days", _size(folder)))
         return found
 
+    def leftover(self, name: str) -> Leftover:
+        """A model in the store, to be pruned by its name. Raises ``UnknownModel``."""
+        folder = self.folder(name)
+        if not folder.is_dir():
+            raise UnknownModel(f"There is no model {name} in {self.root}.", cure="See: speechpipe models verify")
+        return Leftover(folder, "named", _size(folder))
+
     def prune(self, leftover: Leftover) -> bool:
         """Remove it; False where another process works on it."""
         name = self._name_of(leftover.path)

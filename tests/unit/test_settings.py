@@ -35,6 +35,7 @@ EVERY: dict[str, tuple[tuple[str, Any], tuple[str, Any], Any]] = {
     "formats": (('["vtt"]', ("vtt",)), ('["alto"]', ("alto",)), ("json", "txt")),
     "offline": (("true", True), ("true", True), True),
     "workspace": (('"/file"', Path("/file")), ("/env", Path("/env")), Path("/call")),
+    "accepted_licences": (('["OpenRAIL"]', ("OpenRAIL",)), ('["OTHER"]', ("OTHER",)), ("CC-BY-NC-4.0",)),
     "models_folder": (('"/file"', Path("/file")), ("/env", Path("/env")), Path("/call")),
     "chunking.max_window_ms": (("20000", 20_000), ("15000", 15_000), 10_000),
     "chunking.speech_threshold": (("0.6", 0.6), ("0.7", 0.7), 0.8),

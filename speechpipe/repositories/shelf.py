@@ -120,7 +120,8 @@ class Shelf:
                     (other.folder / new).chmod(0o600 if other.private else 0o644)
         receipt = replace(manifest, files=digests, **about)
         other._write_record(other._path(MANIFEST, version), receipts.to_json(receipt))
-        for path in (self._path(MANIFEST, version), self._path(PENDING, version), other._path(PENDING, version)):
+        # Its pending record first: beside a person's correction it would say that the move broke off.
+        for path in (other._path(PENDING, version), self._path(MANIFEST, version), self._path(PENDING, version)):
             path.unlink(missing_ok=True)
         return receipt
 

@@ -14,7 +14,7 @@ import pytest
 
 from speechpipe.errors import MediaNotFound, OutputError, RepositoryError
 from speechpipe.files import sha256_file
-from speechpipe.repositories import FolderRepository, Item, Package, Part, Receipt, Repository
+from speechpipe.repositories import Deposited, FolderRepository, Item, Package, Part, Receipt, Repository, Stat
 
 NAMES = ("reel-1.wav", "box 2/bånd.mp3", "box 2/reel-1.wav")
 
@@ -375,3 +375,216 @@ def test_the_receipt_deposited_is_the_one_given_but_for_files_and_version(reposi
     )
     got = repository.deposit(item, given).receipt
     assert replace(got, files={}) == given.receipt
+
+
+# What discovery builds on.
+
+
+def done(repository: Repository, item: Item, text: str = "words", **changes: Any) -> Deposited:
+    fetched = repository.fetch(item)
+    receipt = replace(
+        package(item, text).receipt,
+        location=item.location,
+        source_size=fetched.stat.size,
+        source_mtime_ns=fetched.stat.mtime_ns,
+        source_sha256=fetched.sha256,
+        restricted=item.standing != "open",
+        **changes,
+    )
+    return repository.deposit(item, replace(package(item, text), receipt=receipt))
+
+
+def renamed(repository: Repository, item: Item, name: str) -> Item:
+    path = repository.fetch(item).path
+    path.rename(path.with_name(name))
+    location = f"{item.location.rsplit('/', 1)[0]}/{name}"
+    return next(found for found in repository.discover() if found.location == location)
+
+
+def test_the_state_of_a_file_is_told_without_reading_it(
+    repository: Repository, item: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = repository.locate(item)
+    stat = path.stat()
+    monkeypatch.setattr(Path, "open", lambda *arguments: pytest.fail("it was read"))
+    assert repository.stat(item) == Stat(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def test_a_fetched_file_comes_with_its_digest(repository: Repository, item: Item) -> None:
+    fetched = repository.fetch(item)
+    assert fetched.sha256 == sha256_file(fetched.path) and fetched.stat == repository.stat(item)
+
+
+def test_what_a_receipt_tells_is_not_hashed_again(
+    repository: Repository, item: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = done(repository, item).receipt
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda *arguments: pytest.fail("it was read"))
+        assert repository.fetch(item, receipt).sha256 == receipt.source_sha256
+    os.utime(repository.locate(item), (1, 1))
+    repository.locate(item).write_bytes(b"other sound")
+    assert repository.fetch(item, receipt).sha256 == sha256_file(repository.locate(item)) != receipt.source_sha256
+
+
+def test_one_file_that_is_gone_is_told_apart_from_a_repository_that_is(repository: Repository, tmp_path: Path) -> None:
+    items = list(repository.discover())
+    repository.locate(items[0]).unlink()
+    with pytest.raises(MediaNotFound):
+        repository.stat(items[0])
+    source = tmp_path / "source"
+    source.rename(tmp_path / "unmounted")
+    for act in (repository.stat, repository.fetch):
+        with pytest.raises(RepositoryError, match="gone or empty") as caught:
+            act(items[1])
+        assert caught.value.curable and "mounted" in caught.value.advice
+    source.mkdir()
+    with pytest.raises(RepositoryError, match="gone or empty"):
+        repository.fetch(items[1])
+
+
+def test_every_receipt_is_found_also_of_what_is_no_longer_there(repository: Repository) -> None:
+    items = list(repository.discover())
+    kept = [done(repository, item).receipt for item in items[:2]]
+    repository.record_failure(items[2], failure(items[2]))
+    repository.locate(items[0]).unlink()
+    assert sorted(r.identifier for r in repository.receipts()) == sorted(item.identifier for item in items)
+    assert all(receipt in list(repository.receipts()) for receipt in kept)
+    assert not list(repository.tombstones())
+
+
+def test_the_success_below_a_failure_is_still_known(repository: Repository, item: Item) -> None:
+    first = done(repository, item).receipt
+    repository.record_failure(item, failure(item))
+    assert repository.existing(item) == failure(item)
+    assert repository.existing(item, done=True) == first
+
+
+def test_results_move_with_their_recording(repository: Repository, item: Item) -> None:
+    old = done(repository, item)
+    to = renamed(repository, item, "b\u00e5nd side A.mp3")
+    moved = repository.move(old.receipt, to)
+    assert (moved.identifier, moved.location, moved.source_name) == (to.identifier, to.location, "b\u00e5nd side A.mp3")
+    assert repository.existing(to) == moved and is_whole(repository, to, moved)
+    assert contents(repository, to, moved) == set(package(item, "words").files.values())
+    assert not any(path.exists() for path in old.paths) and repository.existing(item) is None
+    assert list(repository.receipts()) == [moved]
+
+
+def test_a_persons_corrections_move_too_and_stay_frozen(repository: Repository, item: Item) -> None:
+    first = done(repository, item)
+    first.paths[0].write_bytes(b"by a person")
+    second = done(repository, item, "better")
+    to = renamed(repository, item, "new name.mp3")
+    moved = repository.move(second.receipt, to)
+    assert moved.version == 2 and is_whole(repository, to, moved)
+    assert second.paths[0].with_name("new name.mp3.vtt").read_bytes() == b"by a person"
+    second.paths[0].with_name("new name.mp3.v2.vtt").write_bytes(b"by a person again")
+    assert done(repository, to, "third").receipt.version == 3
+
+
+def test_nothing_is_moved_over_other_files(repository: Repository, item: Item) -> None:
+    old = done(repository, item)
+    to = renamed(repository, item, "taken.mp3")
+    foreign = old.paths[0].with_name("taken.mp3.vtt")
+    foreign.write_bytes(b"by a person")
+    with pytest.raises(OutputError, match="stands in the way"):
+        repository.move(old.receipt, to)
+    assert foreign.read_bytes() == b"by a person" and all(path.exists() for path in old.paths)
+
+
+def test_a_move_killed_at_any_step_is_brought_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, make in KINDS.items():
+        step, ended = 0, False
+        while not ended:
+            step += 1
+            repository = make(tmp_path / kind / str(step))
+            item = next(item for item in repository.discover() if item.identifier == NAMES[1])
+            old = done(repository, item)
+            old.paths[1].write_bytes(b"by a person")
+            to = renamed(repository, item, "new.mp3")
+            with killed_at(step, monkeypatch):
+                try:
+                    repository.move(old.receipt, to)
+                    ended = True
+                except Killed:
+                    pass
+            before = repository.existing(item)
+            if before is not None:
+                repository.move(before, to)
+            moved = repository.existing(to)
+            assert moved is not None, f"step {step}: the receipt is lost"
+            texts = {path.read_bytes() for path in repository.paths(to, moved)}
+            assert texts == {b"words as .vtt", b"by a person", b"words as .alto.xml", b"words as .json"}
+            assert not any(path.exists() for path in old.paths)
+        assert step > 8
+
+
+def test_all_that_was_made_can_be_erased(repository: Repository, item: Item) -> None:
+    others = {other: done(repository, other) for other in repository.discover() if other != item}
+    first = done(repository, item)
+    first.paths[0].write_bytes(b"by a person")
+    second = done(repository, item, "better")
+    repository.record_failure(item, failure(item))
+    files, corrected = repository.results(second.receipt)
+    assert corrected == (first.paths[0],)
+    assert {*first.paths, *second.paths} < set(files)
+    assert set(repository.erase(second.receipt)) == set(files)
+    left = {path.name for path in first.paths[0].parent.iterdir() if path.name.startswith("b\u00e5nd")}
+    assert left <= {"b\u00e5nd.mp3"} and repository.existing(item) is None
+    for other, deposited in others.items():
+        assert is_whole(repository, other, deposited.receipt)
+    assert repository.erase(second.receipt) == ()
+    assert repository.locate(item).exists(), "the recording is not touched"
+
+
+def test_a_tombstone_is_found_by_name_and_by_content_until_it_is_lifted(repository: Repository, item: Item) -> None:
+    sha256 = repository.fetch(item).sha256
+    grave = Receipt(item.identifier, "withdrawn", "b\u00e5nd.mp3", location=item.location, source_sha256=sha256)
+    assert repository.tombstone(item, sha256) is None
+    repository.withdraw(grave)
+    other = next(other for other in repository.discover() if other != item)
+    assert list(repository.tombstones()) == [grave]
+    assert (
+        repository.tombstone(item)
+        == repository.tombstone(item, "0" * 64)
+        == repository.tombstone(other, sha256)
+        == grave
+    )
+    assert repository.tombstone(other) is None
+    assert list(repository.discover())[:3] and repository.existing(item) is None
+    repository.lift(grave)
+    assert repository.tombstone(item, sha256) is None and not list(repository.tombstones())
+
+
+def test_a_tombstone_without_content_covers_all_parts_of_a_whole(repository: Repository, item: Item) -> None:
+    grave = Receipt("A-1", "withdrawn", "x")
+    repository.withdraw(grave)
+    assert repository.tombstone(replace(item, identifier="A-1/2", whole="A-1")) == grave
+    assert repository.tombstone(replace(item, identifier="A-1/2")) is None
+    assert repository.tombstone(item) is None
+
+
+def test_restricted_results_lie_apart_for_their_owner_alone(repository: Repository, item: Item) -> None:
+    hidden = replace(item, standing="restricted")
+    deposited = done(repository, hidden)
+    deposited.paths[0].write_bytes(b"by a person")
+    second = done(repository, hidden, "better")
+    repository.record_failure(hidden, failure(hidden))
+    assert repository.existing(item) is None
+    folder = deposited.paths[0].parent
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert second.receipt.version == 2
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir() if path.name != "b\u00e5nd.mp3.vtt"} == {0o600}
+    assert {receipt.restricted for receipt in repository.receipts()} == {False}, (
+        "the failure was recorded as it was given"
+    )
+    repository.erase(second.receipt)
+    assert not list(folder.iterdir())
+
+
+def test_restricted_results_are_not_recordings_either(repository: Repository, item: Item) -> None:
+    before = list(repository.discover())
+    for other in before:
+        done(repository, replace(other, standing="restricted"))
+    assert list(repository.discover()) == before

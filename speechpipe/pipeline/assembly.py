@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from speechpipe import quality
+from speechpipe.pipeline.joining import joined
 from speechpipe.pipeline.plan import Plan
 from speechpipe.pipeline.stages import Stages
 from speechpipe.pipeline.timing import shifted
@@ -32,7 +33,7 @@ def assemble(stages: Stages, warnings: tuple[str, ...] = ()) -> Transcript:
 
 def _segments(stages: Stages) -> Iterator[Segment]:
     languages = {window.index: language for window, language, _ in stages.heard()}
-    for window, utterances in stages.timed():
+    for window, utterances in joined(stages.timed()):
         for utterance in utterances:
             if not utterance.text.split():
                 continue

@@ -92,7 +92,7 @@ def of_each(heard: Sequence[Heard | None], windows: Sequence[Window]) -> Spoken:
 
 
 def _allowed(heard: Sequence[Heard | None]) -> list[Mapping[str, float] | None]:
-    return [one and one.allowed for one in heard]
+    return [None if one is None else one.allowed for one in heard]
 
 
 def _sure(heard: Heard | None, language: str) -> bool:

@@ -15,13 +15,17 @@ from speechpipe.transcript import Event, Media, Stream
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of one lane that an engine hears as one clip. ``file`` is the lane's PCM."""
+    """A stretch of one lane that an engine hears as one clip. ``file`` is the lane's PCM.
+
+    ``overlap_ms``: so much of its beginning is also the end of the lane's window before it, which was cut in speech.
+    """
 
     index: int
     channel: int | None
     file: str
     start_ms: int
     end_ms: int
+    overlap_ms: int = 0
 
     @property
     def length_ms(self) -> int:

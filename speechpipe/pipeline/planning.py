@@ -23,14 +23,27 @@ def make_plan(media: Media, decoded: audio.Decoded, folder: Path, settings: Chun
         probabilities = chunking.speech_probabilities(pcm)
         report((number + 1) * pcm.duration_ms, len(decoded.lanes) * pcm.duration_ms)
         spans = chunking.plan_windows(probabilities, pcm.duration_ms, settings)
-        windows += [Window(0, lane.channel, lane.file, span.start_ms, span.end_ms) for span in spans]
-        events += chunking.find_events(pcm, probabilities, spans, lane.channel)
+        windows += [Window(0, lane.channel, lane.file, span.start_ms, span.end_ms, span.overlap_ms) for span in spans]
+        events += unread(chunking.find_events(pcm, probabilities, spans, lane.channel), decoded.lost)
+    events += [Event(start, end, "unreadable") for start, end in decoded.lost if start < end]
     # By time, so that batches follow the recording; the index names a window in the journals.
     windows.sort(key=lambda window: (window.start_ms, -1 if window.channel is None else window.channel))
     numbered = tuple(replace(window, index=index) for index, window in enumerate(windows))
     events.sort(key=lambda event: (event.start_ms, -1 if event.channel is None else event.channel))
     media = replace(media, duration_ms=decoded.duration_ms if decoded.lanes else media.duration_ms)
     return Plan(media, decoded, numbered, tuple(events))
+
+
+def unread(events: list[Event], lost: tuple[tuple[int, int], ...]) -> list[Event]:
+    """``events`` without the spans in which nothing could be heard: silence there is none of the recording's."""
+    for start, end in lost:
+        events = [
+            replace(event, start_ms=a, end_ms=b)
+            for event in events
+            for a, b in ((event.start_ms, min(event.end_ms, start)), (max(event.start_ms, end), event.end_ms))
+            if a < b
+        ]
+    return events
 
 
 def decode(path: Path, folder: Path, channels: str, declared_ms: int | None, report: Report) -> audio.Decoded:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: What a change costs, in nats: the odds of a window against its neighbour's language are 7 to 1 before it is heard.
 SWITCH = 2.0
@@ -37,7 +38,7 @@ def smooth(posteriors: Sequence[Posterior | None], lengths_ms: Sequence[int]) ->
     if not spoken:
         return [None] * len(posteriors)
     score = np.zeros(len(spoken))
-    came_from = []
+    came_from: list[NDArray[np.int64]] = []
     for posterior, length_ms in zip(posteriors, lengths_ms, strict=True):
         best = int(score.argmax())
         changed = score < score[best] - (SWITCH if came_from else 0.0)

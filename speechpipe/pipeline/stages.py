@@ -6,7 +6,7 @@ process loses at most the batch in hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from speechpipe.pipeline.provenance import align_steps, chunk_step, engine_steps
 from speechpipe.pipeline.routing import AUTO_SEGMENT
 from speechpipe.pipeline.timing import utterance_from_dict, with_word_times
 from speechpipe.transcript import Step
-from speechpipe.workspace import Journal, Workspace, read_json, stage_key
+from speechpipe.workspace import Workspace, read_json, stage_key
 
 __all__ = ["Progress", "Recording", "Stages", "Summary", "now"]
 
@@ -63,6 +63,7 @@ class Stages:
         self.transcriber, self.recording, self.workspace = transcriber, recording, workspace
         self.routes, self.decoding = transcriber.routes, transcriber.settings.decoding
         self.language = recording.language or transcriber.settings.language
+        self._spoken: listening.Spoken | None = None
         self.chunk_key = stage_key(
             "chunk",
             VERSIONS["chunk"],
@@ -70,30 +71,36 @@ class Stages:
             channels=recording.channels,
             chunking=transcriber.chunking.model_dump(),
         )
-        asked = self.routes.asked(self.language)
         self.languages_key = stage_key(
             "languages",
             VERSIONS["languages"],
             self.chunk_key,
             language=self.language,
             allowed=self.routes.allowed,
-            routes=[route.identity for route in asked.values()],
+            models=[route.identity for route in self.routes.named],
         )
-        self.transcribe_key = stage_key(
+
+    @property
+    def transcribe_key(self) -> str:
+        """Known once the languages are."""
+        spoken = self._listen()
+        return stage_key(
             "transcribe",
             VERSIONS["transcribe"],
             self.languages_key,
-            routes={language: route.identity for language, route in asked.items()},
+            languages=spoken.languages if self.language == AUTO_SEGMENT else spoken.languages[:1],
+            models={str(language): self.routes.of(language).identity for language in spoken.languages},
             decoding=self.decoding.model_dump(exclude={"threads"}),
         )
-        self.align_key = stage_key(
+
+    @property
+    def align_key(self) -> str:
+        aligners = {str(language): self.routes.of(language).aligner for language in self._listen().languages}
+        return stage_key(
             "align",
             VERSIONS["align"],
             self.transcribe_key,
-            aligners={
-                language: route.aligner and (route.aligner.name, route.aligner.sha256)
-                for language, route in asked.items()
-            },
+            aligners={language: model and (model.name, model.sha256) for language, model in aligners.items()},
         )
 
     def chunk(self, progress: Progress | None = None) -> Summary:
@@ -109,24 +116,20 @@ class Stages:
         else:
             plan = read_plan(data)
         self.__dict__["plan"] = plan
-        speech_ms = sum(window.length_ms for window in plan.windows)
+        speech_ms = sum(window.length_ms - window.overlap_ms for window in plan.windows)
         return Summary("chunk", _chunk_sentence(plan, speech_ms), len(plan.windows), speech_ms, reused=reused)
 
     def transcribe(self, progress: Progress | None = None) -> Summary:
         """Every window through the engine of its language."""
-        reused = self.workspace.finished("transcribe", self.transcribe_key) is not None
+        started = now()
+        spoken = self._listen(progress)
+        key = self.transcribe_key
+        reused = self.workspace.finished("transcribe", key) is not None
         if not reused:
-            started = now()
-            listened = _LISTENING if self.language == AUTO_SEGMENT else 0.0
-            spoken = self._listen(progress)
             options = Options.of(self.decoding)
-
-            def kind(window: Window) -> tuple[Any, ...]:
-                language = spoken.languages[window.index]
-                return (self.routes.of(language).identity, language)
-
-            batches = in_batches(self.plan.windows, self.decoding.batch_size, kind)
-            journal = self._journal("transcribe", self.transcribe_key)
+            journal = self.workspace.journal("transcribe", key)
+            batches = in_batches(self.plan.windows, self.decoding.batch_size, lambda w: spoken.languages[w.index])
+            listened = _LISTENING if self.language == AUTO_SEGMENT else 0.0
             for batch in pending(journal, batches, part(progress, "transcribe", listened, 1)):
                 language = spoken.languages[batch[0].index]
                 engine = self.transcriber.engine_of(self.routes.of(language))
@@ -134,26 +137,26 @@ class Stages:
                 heard = [self._entry(w, spoken, result) for w, result in zip(batch, results, strict=True)]
                 append(journal, batch, heard)
             steps = list(engine_steps(spoken, self.transcriber, started))
-            self._finish("transcribe", self.transcribe_key, steps, spoken.warnings)
+            self._finish("transcribe", key, steps, spoken.warnings)
         words = sum(len(u.text.split()) for _, _, utterances in self.heard() for u in utterances)
-        models = " and ".join(step.model or step.software for step in self._steps("transcribe", self.transcribe_key))
+        models = " and ".join(step.model or step.software for step in self._steps("transcribe", key))
         with_models = f" with {models}" if models else ""
         sentence = f"Recognised {words} words in {len(self.plan.windows)} windows{with_models}."
         return Summary("transcribe", sentence, len(self.plan.windows), words=words, reused=reused)
 
     def align(self, progress: Progress | None = None) -> Summary:
         """A time for every word, from the emissions that the aligner of its language gives of the same windows."""
-        reused = self.workspace.finished("align", self.align_key) is not None
+        started = now()
+        key = self.align_key
+        reused = self.workspace.finished("align", key) is not None
         if not reused:
-            started = now()
-            heard = {window.index: (language, utterances) for window, language, utterances in self.heard()}
+            heard = {window.index: utterances for window, _, utterances in self.heard()}
             batches = in_batches(self.plan.windows, self.decoding.batch_size)
-            journal = self._journal("align", self.align_key)
+            journal = self.workspace.journal("align", key)
             for batch in pending(journal, batches, part(progress, "align")):
-                timed = [{"utterances": _plain(self._aligned(w, *heard[w.index]))} for w in batch]
-                append(journal, batch, timed)
-            spoken = {language for language, _ in heard.values()}
-            self._finish("align", self.align_key, list(align_steps(spoken, self.transcriber, started)))
+                append(journal, batch, [{"utterances": _plain(self._aligned(w, heard[w.index]))} for w in batch])
+            steps = align_steps(set(self._listen().languages), self.transcriber, started)
+            self._finish("align", key, list(steps))
         words = [word for _, utterances in self.timed() for u in utterances for word in u.words]
         aligned = sum(word.timing == "aligned" for word in words)
         sentence = f"Timed {aligned} of {len(words)} words against the sound." if words else "No words to time."
@@ -170,7 +173,7 @@ class Stages:
 
     def heard(self) -> list[tuple[Window, str | None, tuple[Utterance, ...]]]:
         """Each window with its language and what the engine heard in it."""
-        entries = done(self._journal("transcribe", self.transcribe_key))
+        entries = done(self.workspace.journal("transcribe", self.transcribe_key))
         return [
             (window, entries[window.index]["language"], utterances_of(entries[window.index]))
             for window in self.plan.windows
@@ -178,7 +181,7 @@ class Stages:
 
     def timed(self) -> list[tuple[Window, tuple[Utterance, ...]]]:
         """Each window with its utterances, words timed, still counted from the window's start."""
-        entries = done(self._journal("align", self.align_key))
+        entries = done(self.workspace.journal("align", self.align_key))
         return [(window, utterances_of(entries[window.index])) for window in self.plan.windows]
 
     def steps(self) -> tuple[Step, ...]:
@@ -211,28 +214,31 @@ class Stages:
             audio.decode(self.recording.path, self._chunk_folder, self.recording.channels)
         return audio.Pcm(path).read(window.start_ms, window.end_ms)
 
-    def _listen(self, progress: Progress | None) -> listening.Spoken:
-        """The language of every window."""
-        windows = self.plan.windows
-        if not windows or self.language not in (None, AUTO_SEGMENT):
-            return listening.given(self.language, windows)
-        if self.language is None:
-            chosen = places(windows)
-            return listening.of_the_whole(self._heard_in(chosen, part(None, "")), chosen, windows)
-        return listening.of_each(self._heard_in(windows, part(progress, "transcribe", 0, _LISTENING)), windows)
+    def _listen(self, progress: Progress | None = None) -> listening.Spoken:
+        """The language of every window; listened for once, then read from the journal, then remembered."""
+        if self._spoken is None:
+            windows = self.plan.windows
+            if not windows or self.language not in (None, AUTO_SEGMENT):
+                self._spoken = listening.given(self.language, windows)
+            elif self.language is None:
+                chosen = places(windows)
+                self._spoken = listening.of_the_whole(self._hear(chosen, part(None, "")), chosen, windows)
+            else:
+                report = part(progress, "transcribe", 0, _LISTENING)
+                self._spoken = listening.of_each(self._hear(windows, report), windows)
+        return self._spoken
 
-    def _heard_in(self, windows: Sequence[Window], report: Any) -> list[listening.Heard | None]:
-        journal = self._journal("languages", self.languages_key)
-        engine = self.transcriber.listener
+    def _hear(self, windows: Sequence[Window], report: Callable[[int, int], None]) -> list[listening.Heard | None]:
+        journal = self.workspace.journal("languages", self.languages_key)
         for batch in pending(journal, in_batches(windows, self.decoding.batch_size), report):
-            found = hear(engine, [Clip(self._pcm(window)) for window in batch])
+            found = hear(self.transcriber.listener, [Clip(self._pcm(window)) for window in batch])
             heard = [listening.Heard.of(probabilities, self.routes.allowed) for probabilities in found]
             append(journal, batch, [listening.entry_of(one) for one in heard])
         entries = done(journal)
         return [listening.heard_of(entries[window.index]) for window in windows]
 
-    def _aligned(self, window: Window, language: str | None, utterances: tuple[Utterance, ...]) -> list[Utterance]:
-        aligner = self.transcriber.aligner_of(self.routes.of(language))
+    def _aligned(self, window: Window, utterances: tuple[Utterance, ...]) -> list[Utterance]:
+        aligner = self.transcriber.aligner_of(self.routes.of(self._listen().languages[window.index]))
         spoken = any(u.text.split() for u in utterances)
         emissions = aligner.emissions([self._pcm(window)])[0] if aligner and spoken else None
         return with_word_times(utterances, emissions, window.length_ms)
@@ -242,9 +248,6 @@ class Stages:
         doubt = (listening.UNCERTAIN_FLAG,) if window.index in spoken.uncertain else ()
         utterances = [replace(u, flags=u.flags + doubt) for u in result.utterances]
         return {"language": language, "utterances": _plain(utterances)}
-
-    def _journal(self, stage: str, key: str) -> Journal:
-        return self.workspace.journal(stage, key)
 
     def _finish(self, stage: str, key: str, steps: Sequence[Step], warnings: Sequence[str] = ()) -> None:
         self.workspace.finish(stage, key, {"steps": [asdict(step) for step in steps], "warnings": list(warnings)})

@@ -1,0 +1,134 @@
+"""Windows that overlap, since there was no pause to cut in, joined so that no word is lost or said twice.
+
+Both windows heard the sound of the overlap. Their words in it are laid beside each other in order (as in Needleman and
+Wunsch, 1970): the same word at nearly the same time, or at least the same stretch of sound. The join goes through the
+pair next to the middle of the overlap, if there is one that both wrote alike; of that pair the window keeps its word
+that heard it further from its edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from speechpipe.engines.contract import Utterance
+from speechpipe.pipeline.plan import Window
+
+#: A word heard twice may be timed so much apart.
+SAME_WORD_MS = 400
+_SAME_TEXT, _SAME_SOUND = 2.0, 1.0
+
+Timed = tuple[Window, tuple[Utterance, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A word in recording time."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+    @property
+    def middle(self) -> float:
+        return (self.start_ms + self.end_ms) / 2
+
+
+def joined(timed: Iterable[Timed]) -> list[Timed]:
+    """The windows' utterances without what an overlapping neighbour has as well; their words count from the window."""
+    found = list(timed)
+    lanes: dict[str, list[int]] = {}
+    for place, (window, _) in enumerate(found):
+        lanes.setdefault(window.file, []).append(place)
+    for lane in lanes.values():
+        for first, second in pairwise(lane):
+            (before, said_before), (after, said_after) = found[first], found[second]
+            if after.overlap_ms:
+                overlap = (after.start_ms, after.start_ms + after.overlap_ms)
+                kept, dropped = seam(_spots(before, said_before), _spots(after, said_after), *overlap)
+                found[first] = (before, _cut(said_before, 0, kept))
+                found[second] = (after, _cut(said_after, dropped, None))
+    return found
+
+
+def seam(before: Sequence[Spot], after: Sequence[Spot], start_ms: int, end_ms: int) -> tuple[int, int]:
+    """How many words of ``before`` to keep, and how many of ``after`` to drop at its beginning.
+
+    Where nothing in the overlap ``start_ms``..``end_ms`` was heard by both, all words stay.
+    """
+    first = next((i for i, spot in enumerate(before) if spot.end_ms > start_ms), len(before))
+    last = next((j for j, spot in enumerate(after) if spot.start_ms >= end_ms), len(after))
+    pairs = _pairs(before[first:], after[:last])
+    if not pairs:
+        return len(before), 0
+    cut = (start_ms + end_ms) / 2
+    middles = [(before[first + i].middle + after[j].middle) / 2 for i, j in pairs]
+    agreed = [_bare(before[first + i].text) == _bare(after[j].text) for i, j in pairs]
+    nearest = min(range(len(pairs)), key=lambda k: (not agreed[k], abs(middles[k] - cut)))
+    i, j = pairs[nearest]
+    earlier = middles[nearest] < cut  # nearer to the beginning of the later window than to the end of the earlier one
+    return (first + i + 1, j + 1) if earlier else (first + i, j)
+
+
+def _pairs(before: Sequence[Spot], after: Sequence[Spot]) -> list[tuple[int, int]]:
+    """The best pairs in order; dynamic programming over what is gained from ``before[i:]`` and ``after[j:]``."""
+    gained = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
+    for i in range(len(before) - 1, -1, -1):
+        for j in range(len(after) - 1, -1, -1):
+            paired = gained[i + 1][j + 1] + _likeness(before[i], after[j])
+            gained[i][j] = max(gained[i + 1][j], gained[i][j + 1], paired)
+    pairs, i, j = [], 0, 0
+    while i < len(before) and j < len(after):
+        likeness = _likeness(before[i], after[j])
+        if likeness and gained[i][j] == gained[i + 1][j + 1] + likeness:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif gained[i][j] == gained[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def _likeness(one: Spot, other: Spot) -> float:
+    """0 for two different words; else the more, the likelier it is the same sound."""
+    apart = abs(one.middle - other.middle)
+    if _bare(one.text) == _bare(other.text) and apart <= SAME_WORD_MS:
+        return _SAME_TEXT - apart / SAME_WORD_MS
+    shared = min(one.end_ms, other.end_ms) - max(one.start_ms, other.start_ms)
+    shorter = min(one.end_ms - one.start_ms, other.end_ms - other.start_ms)
+    return _SAME_SOUND - apart / (2 * SAME_WORD_MS + apart) if shared > shorter / 2 else 0.0
+
+
+def _bare(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum()) or text
+
+
+def _spots(window: Window, utterances: Iterable[Utterance]) -> list[Spot]:
+    """All words in recording time; one without a time of its own stands where the word before it ends."""
+    spots: list[Spot] = []
+    for utterance in utterances:
+        at = utterance.start_ms
+        for word in utterance.words:
+            start, end = (at, at) if word.start_ms is None or word.end_ms is None else (word.start_ms, word.end_ms)
+            spots.append(Spot(word.text, window.start_ms + start, window.start_ms + end))
+            at = end
+    return spots
+
+
+def _cut(utterances: Iterable[Utterance], first: int, last: int | None) -> tuple[Utterance, ...]:
+    """The utterances with their words ``first``..``last`` only; none where all its words are gone."""
+    kept, at = [], 0
+    for utterance in utterances:
+        count = len(utterance.words)
+        words = utterance.words[max(0, first - at) : None if last is None else max(0, last - at)]
+        at += count
+        if len(words) == count:
+            kept.append(utterance)
+        elif words:
+            start = words[0].start_ms if words[0].start_ms is not None else utterance.start_ms
+            end = words[-1].end_ms if words[-1].end_ms is not None else utterance.end_ms
+            text = " ".join(word.text for word in words)
+            kept.append(replace(utterance, start_ms=start, end_ms=max(start, end), text=text, words=words))
+    return tuple(kept)

@@ -56,7 +56,8 @@ def recommend(
     """The models for ``language`` (BCP 47, with a region where the variety matters), the best first.
 
     National ones come before multilingual ones, those that fit before those that do not; on a processor, those that
-    suit it before slower and before weaker ones. A model that writes letters alone comes last where it is not proven. Demonstration models are never among them.
+    suit it before slower and before weaker ones. A model that writes letters alone comes last where it is not proven.
+    Demonstration models are never among them.
 
     Args:
         memory: bytes of the machine, or of its GPU; None where not known.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import wave
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
 import numpy as np
 import pytest
+from faster_whisper.transcribe import get_compression_ratio
+from numpy.typing import NDArray
 
-from speechpipe.engines import load_engine
+from speechpipe.engines import fallback, load_engine
 from speechpipe.engines.contract import Clip, ModelFiles, Options, Result
-from speechpipe.engines.faster_whisper import FasterWhisper, _Decoding, is_loop, split_at_timestamps
+from speechpipe.engines.faster_whisper import FasterWhisper, take_of
+from speechpipe.engines.timestamps import split_at_timestamps
 from speechpipe.errors import BrokenModel, EngineError, UsageError
 from speechpipe.settings import Decoding
 
@@ -58,26 +63,6 @@ def test_timestamps_split_the_text(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "loop"),
-    [
-        ("eight eight eight eight eight eight", True),
-        ("eight eight eight eight eight", False),
-        ("four four four four", False),
-        ("no. No, no! NO no no", True),
-        ("on tape " * 4, True),
-        ("on tape " * 3, False),
-        ("before it one two three " + "the end of tape " * 4 + "and after", True),
-        ("a b c d e f g h " * 4, True),
-        ("tape four one seven side two recorded in bergen", False),
-        ("", False),
-        ("... --- ...", False),
-    ],
-)
-def test_loops(text: str, loop: bool) -> None:
-    assert is_loop(text) is loop
-
-
-@pytest.mark.parametrize(
     ("asked", "whisper"), [("nb", "no"), ("nb-NO", "no"), ("nob", "no"), ("nn", "nn"), ("jv", "jw"), ("en", "en")]
 )
 def test_languages_are_named_as_whisper_names_them(engine: FasterWhisper, asked: str, whisper: str) -> None:
@@ -117,42 +102,186 @@ def test_a_language_is_detected_with_its_probability(engine: FasterWhisper, nois
     assert 0 < found[1] <= 1
 
 
-def asked(engine: FasterWhisper, clip: Clip, options: Options, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What CTranslate2 was asked for ``clip``; it does it, too."""
-    calls: list[dict[str, Any]] = []
-    model = engine._whisper.model
+class Spy:
+    """CTranslate2's model, working, with what ``generate`` was asked kept in ``calls``; short of memory if told so."""
 
-    class Spy:
-        def generate(self, features: Any, prompts: Any, **settings: Any) -> Any:
-            calls.append({"prompts": prompts, **settings})
-            return model.generate(features, prompts, **settings)
+    def __init__(self, model: Any, calls: list[dict[str, Any]], room_for: int = 99) -> None:
+        self._model, self._calls, self._room_for = model, calls, room_for
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(model, name)
+    def generate(self, features: Any, prompts: Any, **settings: Any) -> Any:
+        self._calls.append({"prompts": prompts, **settings})
+        if len(prompts) > self._room_for:
+            raise RuntimeError("CUDA failed with error out of memory")
+        return self._model.generate(features, prompts, **settings)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(engine._whisper, "model", Spy())
-        engine.transcribe([clip], options)
-    return calls[0]
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
 
 
-def test_names_prompt_and_what_was_said_come_before_the_clip(
-    engine: FasterWhisper, noise: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def calls(engine: FasterWhisper, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What CTranslate2 is asked from here on, by the engine's model and by those that it loads anew."""
+    found: list[dict[str, Any]] = []
+    monkeypatch.setattr(engine._whisper, "model", Spy(engine._whisper.model, found))
+    fresh = ctranslate2.models.Whisper
+    monkeypatch.setattr(ctranslate2.models, "Whisper", lambda **how: Spy(fresh(**how), found))
+    return found
+
+
+Calls = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def slate() -> NDArray[np.float32]:
+    with wave.open(str(ROOT / "sample_audio" / "slate.wav")) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 32_768
+
+
+@pytest.fixture
+def spoken(slate: NDArray[np.float32]) -> Clip:
+    """Six words, well understood."""
+    return Clip(slate[8_000:54_000], "en")
+
+
+@pytest.fixture
+def looping(slate: NDArray[np.float32]) -> Clip:
+    """The same words over and over, so that a true text is a loop."""
+    return Clip(np.tile(slate[8_000:40_000], 14)[:480_000], "en")
+
+
+@pytest.fixture
+def backwards(slate: NDArray[np.float32]) -> Clip:
+    """Speech that nobody understands."""
+    return Clip(slate[::-1].copy(), "en")
+
+
+def text_of(result: Result) -> str:
+    return " ".join(utterance.text for utterance in result.utterances)
+
+
+def test_names_prompt_and_what_was_said_come_before_the_clip(engine: FasterWhisper, noise: Clip, calls: Calls) -> None:
     decode = engine._whisper.hf_tokenizer.decode
-    (plain,) = asked(engine, noise, Options(), monkeypatch)["prompts"]
     told = Options(vocabulary=("Hitra", "Smøla"), prompt="Reel four.")
-    (prompt,) = asked(engine, replace(noise, prompt="and so on"), told, monkeypatch)["prompts"]
+    engine.transcribe([noise], Options())
+    engine.transcribe([replace(noise, prompt="and so on")], told)
+    (plain,), (prompt,) = calls[0]["prompts"], calls[1]["prompts"]
     assert decode(prompt[:1], skip_special_tokens=False) == "<|startofprev|>"
     assert decode(prompt[1 : -len(plain)]) == " Hitra, Smøla Reel four. and so on"
     assert prompt[-len(plain) :] == plain
 
 
-def test_a_prompt_gives_the_model_no_commands(
-    engine: FasterWhisper, noise: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (prompt,) = asked(engine, noise, Options(vocabulary=("a<|endoftext|><|nospeech|>b",)), monkeypatch)["prompts"]
+def test_a_prompt_gives_the_model_no_commands(engine: FasterWhisper, noise: Clip, calls: Calls) -> None:
+    engine.transcribe([noise], Options(vocabulary=("a<|endoftext|><|nospeech|>b",)))
+    (prompt,) = calls[0]["prompts"]
     assert engine._whisper.hf_tokenizer.decode(prompt[1:-3], skip_special_tokens=False) == " ab"
+
+
+def test_beam_and_batch_are_those_asked_for(engine: FasterWhisper, spoken: Clip, calls: Calls) -> None:
+    engine.transcribe([spoken] * 3, Options(beam_size=2, batch_size=2))
+    assert [(call["beam_size"], len(call["prompts"])) for call in calls] == [(2, 2), (2, 1)]
+
+
+def test_a_clear_text_is_decoded_once_without_chance(engine: FasterWhisper, spoken: Clip, calls: Calls) -> None:
+    (result,) = engine.transcribe([spoken], Options())
+    assert text_of(result).startswith("tape four one seven side two")
+    assert {u.flags for u in result.utterances} == {()}
+    assert {u.temperature for u in result.utterances} == {0.0}
+    (call,) = calls
+    assert (call["num_hypotheses"], call["repetition_penalty"], call["no_repeat_ngram_size"]) == (1, 1.0, 0)
+    assert "sampling_temperature" not in call
+
+
+def test_a_loop_is_decoded_again_without_repeats(engine: FasterWhisper, looping: Clip, calls: Calls) -> None:
+    (result,) = engine.transcribe([looping], Options())
+    assert {u.flags for u in result.utterances} == {("decoded_again", "no_repeats")}
+    assert len(calls) == 2
+    assert calls[1]["no_repeat_ngram_size"] > 0
+    assert calls[1]["repetition_penalty"] > 1
+    words = text_of(result).split()
+    fours = list(zip(words, words[1:], words[2:], words[3:], strict=False))
+    assert len(fours) == len(set(fours))
+
+
+def test_a_loop_is_kept_with_its_flag_where_nothing_is_tried(
+    engine: FasterWhisper, looping: Clip, calls: Calls
+) -> None:
+    (result,) = engine.transcribe([looping], Options(fallback="off"))
+    assert {u.flags for u in result.utterances} == {("repetition",)}
+    assert len(calls) == 1
+
+
+def test_what_nobody_understands_goes_down_the_whole_ladder(
+    engine: FasterWhisper, backwards: Clip, calls: Calls
+) -> None:
+    (result,) = engine.transcribe([backwards], Options())
+    assert all("low_logprob" in u.flags for u in result.utterances)
+    assert [(call["beam_size"], len(call["prompts"])) for call in calls] == [(5, 1), (10, 1), (5, 2), (1, 1), (1, 1)]
+    assert [call.get("sampling_temperature") for call in calls] == [None, None, None, 0.4, 0.8]
+    assert all(call["sampling_topk"] == 0 and call["num_hypotheses"] == 5 for call in calls[3:])
+
+
+def test_without_chance_no_model_is_loaded_anew(
+    engine: FasterWhisper, backwards: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctranslate2.models, "Whisper", None)
+    assert engine.transcribe([backwards], Options(fallback="deterministic"))[0].utterances
+    with pytest.raises(TypeError):
+        engine.transcribe([backwards], Options(fallback="full"))
+
+
+def test_chance_gives_the_same_words_whatever_came_before(
+    engine: FasterWhisper, backwards: Clip, looping: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only what was sampled counts here, so every deterministic way is taken away.
+    sampled = tuple(attempt for attempt in fallback.LADDER if attempt.temperature)
+    monkeypatch.setattr(fallback, "LADDER", sampled)
+    monkeypatch.setattr(engine, "limits", fallback.Limits(logprob=0.0, compression=0.0))
+    monkeypatch.setattr(fallback.Limits, "rank", lambda self, take: (1, take.avg_logprob))  # the unlikeliest
+    first = engine.transcribe([backwards], Options())
+    assert {u.temperature for u in first[0].utterances} < {0.4, 0.8}
+    assert engine.transcribe([looping, backwards], Options())[1] == first[0]
+    other = FasterWhisper(MODEL, Decoding(threads=1))
+    other.limits = engine.limits
+    assert other.transcribe([backwards], Options()) == first
+    monkeypatch.setattr(fallback, "SEED", 1)
+    assert engine.transcribe([backwards], Options()) != first
+
+
+def test_only_the_clip_that_failed_costs_more(engine: FasterWhisper, spoken: Clip, looping: Clip, calls: Calls) -> None:
+    alone = engine.transcribe([spoken], Options())[0]
+    calls.clear()
+    results = engine.transcribe([spoken, looping, spoken], Options())
+    assert [len(call["prompts"]) for call in calls] == [3, 1]
+    assert text_of(results[0]) == text_of(results[2]) == text_of(alone)
+
+
+def test_what_was_told_before_is_left_out_first(engine: FasterWhisper, backwards: Clip, calls: Calls) -> None:
+    engine.transcribe([replace(backwards, prompt="tape four")], Options(fallback="deterministic"))
+    lengths = [len(call["prompts"][0]) for call in calls]
+    assert lengths[0] > lengths[1]
+    assert lengths[1] < lengths[2] == lengths[0]
+    assert calls[0]["beam_size"] == calls[1]["beam_size"]
+
+
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_short_of_memory_the_batch_is_halved_and_the_words_are_the_same(spoken: Clip, noise: Clip, room: int) -> None:
+    engine = FasterWhisper(MODEL, Decoding(threads=1))
+    clips, once = [spoken, noise, spoken, noise, spoken], Options(fallback="off")
+    before = engine.transcribe(clips, once)
+    calls: Calls = []
+    engine._whisper.model = Spy(engine._whisper.model, calls, room)
+    after = engine.transcribe(clips, once)
+    assert [text_of(result) for result in after] == [text_of(result) for result in before]
+    assert max(len(call["prompts"]) for call in calls[-3:]) <= room
+    assert {u.flags for result in after for u in result.utterances} == {("smaller_batch",)}
+    assert {u.flags for u in engine.transcribe(clips[:1], once)[0].utterances} == {()}
+
+
+def test_where_not_even_one_clip_fits_the_cure_is_told(spoken: Clip) -> None:
+    engine = FasterWhisper(MODEL, Decoding(threads=1))
+    engine._whisper.model = Spy(engine._whisper.model, [], room_for=0)
+    with pytest.raises(EngineError, match=r"tiny failed: CUDA.*batch_size lower"):
+        engine.transcribe([spoken, spoken], Options())
 
 
 class Output:
@@ -162,85 +291,24 @@ class Output:
         self.sequences_ids, self.scores, self.no_speech_prob = [tokens], [score], no_speech
 
 
-@pytest.fixture
-def said(engine: FasterWhisper, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Puts words into the model's mouth: ``said(first, again)``; each (text, score, no-speech probability)."""
-
-    def script(*takes: tuple[str, float, float]) -> list[dict[str, Any]]:
-        calls: list[dict[str, Any]] = []
-
-        def generate(encoded: Any, jobs: Any, options: Any, **more: Any) -> list[_Decoding]:
-            text, score, no_speech = takes[len(calls)]
-            calls.append(more)
-            tokenizer = engine._tokenizer("en")
-            return [_Decoding.of(Output([T0, *tokenizer.encode(" " + text), t(1000)], score, no_speech), tokenizer)]
-
-        monkeypatch.setattr(engine, "_generate", generate)
-        return calls
-
-    return script
-
-
-LOOP, CLEAN = "eight " * 12, "eight eight nine"
-
-
-def text_of(result: Result) -> tuple[str, tuple[str, ...]]:
-    return " ".join(u.text for u in result.utterances), result.utterances[0].flags
-
-
-def test_a_loop_is_decoded_again_and_the_cure_is_kept(engine: FasterWhisper, noise: Clip, said: Any) -> None:
-    calls = said((LOOP, -0.1, 0.0), (CLEAN, -0.9, 0.0))
-    (result,) = engine.transcribe([noise], Options())
-    assert text_of(result) == (CLEAN, ())
-    assert calls[0] == {}
-    assert calls[1]["no_repeat_ngram_size"] > 0
-    assert calls[1]["repetition_penalty"] > 1
-
-
-def test_a_loop_without_cure_is_flagged_and_the_likelier_one_kept(
-    engine: FasterWhisper, noise: Clip, said: Any
-) -> None:
-    said((LOOP, -0.5, 0.0), ("nine " * 12, -0.1, 0.0))
-    (result,) = engine.transcribe([noise], Options())
-    assert text_of(result) == (("nine " * 12).strip(), ("repetition",))
-
-
-def test_a_cure_that_says_nothing_is_still_no_loop(engine: FasterWhisper, noise: Clip, said: Any) -> None:
-    said((LOOP, -0.5, 0.0), ("", -0.1, 0.0))
-    assert engine.transcribe([noise], Options()) == [Result((), "en")]
-
-
-def test_a_clean_text_is_decoded_once(engine: FasterWhisper, noise: Clip, said: Any) -> None:
-    calls = said((CLEAN, -0.3, 0.1))
-    (result,) = engine.transcribe([noise], Options())
-    assert len(calls) == 1
-    (utterance,) = result.utterances
-    assert (utterance.temperature, utterance.no_speech_prob) == (0.0, 0.1)
+def test_the_figures_of_a_take_are_those_of_faster_whisper(engine: FasterWhisper) -> None:
+    tokenizer = engine._tokenizer("en")
+    tokens = [T0, *tokenizer.encode(" eight eight nine"), t(1000)]
+    take = take_of(Output(tokens, -0.3, 0.1), tokenizer, 5000)
+    assert take.pieces == ((0, 1000, "eight eight nine"),)
     # The score is a mean over five tokens; the end of text, a sixth, has cost nothing more.
-    assert utterance.avg_logprob == pytest.approx(-0.3 * 5 / 6, abs=1e-3)
-    assert utterance.compression_ratio is not None
+    assert take.avg_logprob == pytest.approx(-0.3 * 5 / 6)
+    assert (take.tokens, take.no_speech_prob) == (6, 0.1)
+    assert take.compression_ratio == get_compression_ratio("eight eight nine")
 
 
-@pytest.mark.parametrize(
-    ("score", "no_speech", "kept"), [(-2.0, 0.9, False), (-0.3, 0.9, True), (-2.0, 0.1, True), (-0.3, 0.1, True)]
-)
-def test_silence_is_what_is_no_speech_and_unlikely_as_text(
-    engine: FasterWhisper, noise: Clip, said: Any, score: float, no_speech: float, kept: bool
+@pytest.mark.parametrize("limits", [fallback.Limits(logprob=0.0), fallback.Limits(logprob=0.0, no_speech=0.0)])
+def test_the_limits_are_the_engines_own(
+    engine: FasterWhisper, spoken: Clip, monkeypatch: pytest.MonkeyPatch, limits: fallback.Limits
 ) -> None:
-    said((CLEAN, score, no_speech))
-    (result,) = engine.transcribe([noise], Options())
-    assert bool(result.utterances) is kept
-
-
-def test_a_failure_of_native_code_is_an_engine_error(
-    engine: FasterWhisper, noise: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: Any, **__: Any) -> Any:
-        raise RuntimeError("CUDA failed with error out of memory")
-
-    monkeypatch.setattr(engine, "_generate", fail)
-    with pytest.raises(EngineError, match=r"tiny failed: CUDA.*batch_size lower"):
-        engine.transcribe([noise], Options())
+    monkeypatch.setattr(engine, "limits", limits)
+    (result,) = engine.transcribe([spoken], Options(fallback="off"))
+    assert [u.flags for u in result.utterances[:1]] == ([("low_logprob",)] if limits.no_speech else [])
 
 
 def test_bands_that_do_not_fit_the_model_are_named(tmp_path: Path) -> None:

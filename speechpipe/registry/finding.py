@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speechpipe.errors import LicenceNotAccepted, NotFetched, UnknownModel, UsageError
-from speechpipe.registry import licences
+from speechpipe.registry import licences, words
+from speechpipe.registry.advice import Device, aligner_for, recommend
 from speechpipe.registry.entries import Family, ModelEntry, embedded_folder, list_models, unknown
 from speechpipe.registry.folders import ModelFolder, check, read_seal
 from speechpipe.registry.locks import Lock
@@ -115,7 +116,7 @@ def find_aligner(
 def missing_aligner(model: FoundModel, language: str | None = None) -> str | None:
     """The name of the model that would time this one's words best; None where the registry names none."""
     partners = _partners(model.entry, language) if model.entry else []
-    return partners[0].name if partners else None
+    return partners[0] if partners else None
 
 
 def demonstration_warning(model: FoundModel | ModelEntry) -> str | None:
@@ -170,20 +171,30 @@ def _in_store(name: str, store: Store | None) -> Path | None:
 def _best_installed(
     known: dict[str, ModelEntry], store: Store | None, language: str | None, accepted: Iterable[str] | None
 ) -> str:
-    """The name of the best model in the store for a language: national before multilingual, then as ranked."""
-    fit = []
+    """The name of the best model in the store for a language: as ``recommend`` orders them.
+
+    Where the language is not known, the model of most languages.
+    """
+    here: dict[str, str] = {}
     for lock in store.installed() if store else ():
         entry = known.get(lock.name) or known.get(lock.name.partition("@")[0])
-        if entry is None or "asr" not in entry.roles or entry.demonstration:
-            continue
-        if (language is None or language in entry.languages) and _may(lock.name, entry, lock, accepted, store):
-            national = entry.national and language is not None
-            # Where the language is not known, the model of most languages.
-            breadth = 0 if language else -len(entry.languages)
-            fit.append((not national, breadth, entry.rank or 99, -(entry.parameters or 0), lock.name))
-    if not fit:
+        if entry and "asr" in entry.roles and _may(lock.name, entry, lock, accepted, store):
+            here.setdefault(entry.name, lock.name)
+    if language is None and here:
+        return here[max(here, key=lambda name: (len(known[name].languages), known[name].parameters or 0))]
+    try:
+        advised = recommend(language, device=_device(), installed=here, installed_only=True) if language else []
+    except UsageError:
+        advised = []
+    if not advised:
         raise _nothing_suits(known.values(), language)
-    return min(fit)[-1]
+    return here[advised[0].entry.name]
+
+
+def _device() -> Device:
+    import ctranslate2
+
+    return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
 
 
 def _may(name: str, entry: ModelEntry, lock: Lock, accepted: Iterable[str] | None, store: Store | None) -> bool:
@@ -194,19 +205,18 @@ def _may(name: str, entry: ModelEntry, lock: Lock, accepted: Iterable[str] | Non
 def _partner(
     model: FoundModel, models_folder: Path | None, accepted: Iterable[str] | None, language: str | None
 ) -> FoundModel | None:
-    for entry in _partners(model.entry, language) if model.entry else ():
+    for name in _partners(model.entry, language) if model.entry else ():
         try:
-            return find(entry.name, models_folder, accepted=accepted)
+            return find(name, models_folder, accepted=accepted)
         except (NotFetched, LicenceNotAccepted):
             continue
     return None
 
 
-def _partners(entry: ModelEntry, language: str | None) -> list[ModelEntry]:
-    """Its aligners, those of the language first."""
-    known = {each.name: each for each in list_models()}
-    partners = [known[name] for name in entry.aligners]
-    return sorted(partners, key=lambda partner: language is not None and language not in partner.languages)
+def _partners(entry: ModelEntry, language: str | None) -> list[str]:
+    """The names of those that may time its words, the best first."""
+    best = aligner_for(entry, language)
+    return list(dict.fromkeys([*([best] if best else []), *entry.aligners]))
 
 
 def _not_here(name: str, entry: ModelEntry | None) -> UnknownModel:
@@ -243,24 +253,16 @@ def _is_copy(checked: ModelFolder, entry: ModelEntry) -> bool:
 
 def _nothing_suits(entries: Iterable[ModelEntry], language: str | None) -> UnknownModel:
     """What to fetch, or to try, where ``auto`` finds nothing."""
-    every = list(entries)
     if language is not None:
-        fit = [entry for entry in every if "asr" in entry.roles and language in entry.languages and _of_use(entry)]
-        best = sorted(fit, key=lambda entry: (not entry.national, entry.rank or 99))
-        if best:
-            return NotFetched(
-                f"No model for the language {language} is in the store.", cure=_FETCH.format(best[0].name)
-            )
-    demonstrations = [entry.name for entry in every if entry.demonstration and "asr" in entry.roles]
+        advised = recommend(language, device=_device())
+        best = next((each for each in advised if not words.gated(each.entry)), advised[0]).entry.name
+        return NotFetched(f"No model for the language {language} is in the store.", cure=_FETCH.format(best))
+    demonstrations = [entry.name for entry in entries if entry.demonstration and "asr" in entry.roles]
     return NotFetched(
         "No model was named, and only demonstration models are installed, which are never picked by themselves.",
-        cure=f"See which model suits a language: speechpipe models recommend --language nb; give a model's folder with"
+        cure="See which model suits a language: speechpipe models recommend --language nb; give a model's folder with"
         f" --model PATH; or try a demonstration model: --model {demonstrations[0]}",
     )
-
-
-def _of_use(entry: ModelEntry) -> bool:
-    return not entry.demonstration and entry.unusable is None and licences.conditions(entry.name, entry, None) is None
 
 
 _FETCH = "Fetch it with: speechpipe models fetch {}"

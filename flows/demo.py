@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from speechpipe.errors import SpeechpipeError
+from speechpipe.pipeline.report import Row, headline
 
 from .environment import TEMPORARY, set_up
 from .parameters import how
 from .places import Places
-from .rows import Row, as_text, explanations, summary
+from .rows import as_text, explanations
 from .server import HOST, free_port, server
 
 
@@ -43,15 +44,17 @@ def run(source: Path, output: Path, model: str, aligner: str = "auto") -> list[R
     """
     home, port = output / ".prefect", free_port()
     set_up(home, TEMPORARY, PREFECT_API_URL=f"http://{HOST}:{port}/api")
+    # What is copied a moment ago is complete, and a person asks for it by name.
+    os.environ |= {"SPEECHPIPE_NIGHT__SETTLE_MINUTES": "0", "SPEECHPIPE_NIGHT__UNKNOWN_RIGHTS": "open"}
     os.environ["SPEECHPIPE_WORKSPACE"] = str((output / ".work").resolve())
     Places(source, output).put_into_environment()
     chosen = how(model, aligner)
     _tell(f"Transcribing {source} with {model}; results go to {output}.")
-    with server(port, home / "server.log") as wait_until_healthy:
+    with server(port, home / "server.log") as started:
         # Only now, as Prefect reads its switches when it is imported; and while the server starts.
         from .new import transcribe_new
 
-        wait_until_healthy()
+        started.wait_until_healthy()
         state = cast(Any, transcribe_new(how=chosen, return_state=True))
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
@@ -62,7 +65,7 @@ def run(source: Path, output: Path, model: str, aligner: str = "auto") -> list[R
 def closing(rows: Sequence[Row], width: int) -> str:
     """The table, and where the captions and the full texts are."""
     files = [file for row in rows for file in row.files if file.endswith((".vtt", ".alto.xml"))]
-    parts = [as_text(rows, width), "\n".join([summary(rows), *(f"  {told}" for told in explanations(rows))])]
+    parts = [as_text(rows, width), "\n".join([headline(rows), *(f"  {told}" for told in explanations(rows))])]
     parts += ["\n".join(["Files:", *(f"  {_shown(file)}" for file in files)])] if files else []
     return "\n" + "\n\n".join(parts)
 

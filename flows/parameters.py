@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from speechpipe import languages
 from speechpipe.errors import UnknownModel, UsageError
-from speechpipe.registry import ModelEntry, list_models
 from speechpipe.settings import Settings
 
+from .choices import (
+    ALIGNERS,
+    AUTOMATIC,
+    CHANNELS,
+    EVERYTHING,
+    FORMATS,
+    LANGUAGES,
+    MODELS,
+    Collection,
+    Format,
+    label,
+    one_of,
+)
 from .places import checked
-
-AUTOMATIC = "Automatic"
-
-#: Each table: what the form shows → what the settings take. None leaves it as it is set for the whole installation.
-Table = Mapping[str, str | None]
-
-
-def _shown(entry: ModelEntry) -> str:
-    """``nb-whisper-large (Norwegian Bokmål)``, and plainly said where a model is for trying out only."""
-    named = [languages.name(code) for code in entry.languages]
-    spoken = ", ".join(named) if len(named) <= 3 else f"{len(named)} languages"
-    return f"{entry.name} ({spoken}{', demonstration only' if entry.demonstration else ''})"
-
-
-MODELS: Table = {AUTOMATIC: None} | {_shown(entry): entry.name for entry in list_models() if "asr" in entry.roles}
-ALIGNERS: Table = {AUTOMATIC: None, "None: the times that the speech model gives": "none"} | {
-    _shown(entry): entry.name for entry in list_models() if "aligner" in entry.roles
-}
-LANGUAGES: Table = {
-    "Automatic: as heard": None,
-    **dict(sorted((language.name, code) for code, language in languages.LANGUAGES.items())),
-}
-CHANNELS: Table = {
-    AUTOMATIC: None,
-    "Mixed into one": "mix",
-    "Each channel apart, as in an interview with one microphone each": "split",
-    "Only the first (left)": "1",
-    "Only the second (right)": "2",
-}
-FORMATS: Table = {
-    "WebVTT captions (.vtt)": "vtt",
-    "ALTO full text (.alto.xml)": "alto",
-    "All that is known (.json)": "json",
-    "Plain text (.txt)": "txt",
-}
-
-
-def label(table: Table, value: str | None) -> str:
-    """What the form shows for ``value``, which may be a label already.
-
-    Raises:
-        ValueError: neither.
-    """
-    if value in table:
-        return str(value)
-    for shown, means in table.items():
-        if means == value:
-            return shown
-    raise ValueError(f"{value!r} is none of: {', '.join(table)}")
-
-
-def _one_of(table: Table) -> tuple[Callable[[str], str], dict[str, list[str]]]:
-    return lambda value: label(table, value), {"enum": list(table)}
 
 
 def _relative(path: str) -> str:
@@ -75,15 +32,25 @@ def _relative(path: str) -> str:
         raise ValueError(str(error)) from error
 
 
-_check_model, _models = _one_of(MODELS)
-_check_aligner, _aligners = _one_of(ALIGNERS)
-_check_language, _languages = _one_of(LANGUAGES)
-_check_channels, _channels = _one_of(CHANNELS)
-_check_format, _formats = _one_of(FORMATS)
+_check_model, _models = one_of(MODELS)
+_check_aligner, _aligners = one_of(ALIGNERS)
+_check_language, _languages = one_of(LANGUAGES)
+_check_channels, _channels = one_of(CHANNELS)
 #: The form refuses what leads out before a run begins; the validator does it for every other way in.
-RelativePath = Annotated[
-    str, AfterValidator(_relative), Field(json_schema_extra={"pattern": r"^(?!\s*[/~])(?!(.*/)?\.\.(/|$))[^\\]*$"})
+Identifier = Annotated[
+    str,
+    AfterValidator(_relative),
+    Field(min_length=1, json_schema_extra={"pattern": r"^(?!\s*[/~])(?!(.*/)?\.\.(/|$))[^\\]*$"}),
 ]
+#: A time of day, or nothing.
+Clock = Annotated[str, Field(pattern=r"^(([01]?[0-9]|2[0-3]):[0-5][0-9])?$")]
+
+_RECORDING = "Its name as the report has it, such as 1954/radio/reel-12.wav"
+_AGAIN = "What a person has corrected is never overwritten: the new result is put beside it."
+_UNTIL = (
+    "A time of day such as 07:00. Only what will be finished by then is started; the rest waits for the next run. "
+    "Empty: without end."
+)
 
 
 class _Form(BaseModel):
@@ -91,32 +58,78 @@ class _Form(BaseModel):
 
 
 class NewRecordings(_Form):
-    """Which recordings: everything in a folder that was not done before."""
+    """Which recordings: everything in a collection that was not done before."""
 
     model_config = ConfigDict(title="Which recordings")
 
-    folder: RelativePath = Field(
-        default="", title="Folder", description="A folder below the recordings, such as 1954/radio. Empty: all of them."
+    collection: Collection = Field(
+        default=EVERYTHING, title="Collection", description="The folder of recordings to look through."
     )
-    again: bool = Field(
-        default=False,
-        title="Do finished recordings again",
-        description="What a person has corrected is never overwritten: the new result is put beside it.",
-    )
+    until: Clock = Field(default="", title="Until", description=_UNTIL)
+    again: bool = Field(default=False, title="Do finished recordings again", description=_AGAIN)
 
 
 class OneRecording(_Form):
-    """Which recording: one file."""
+    """Which recording: a single one."""
 
     model_config = ConfigDict(title="Which recording")
 
-    recording: RelativePath = Field(
-        min_length=1, title="Recording", description="A file below the recordings, such as 1954/radio/reel-12.wav"
+    recording: Identifier = Field(title="Recording", description=_RECORDING)
+    again: bool = Field(default=False, title="Do it again although it is finished", description=_AGAIN)
+
+
+class SeveralRecordings(_Form):
+    """Which recordings: those of one group, one after the other; made by the run that looks for new ones."""
+
+    model_config = ConfigDict(title="Which recordings")
+
+    recordings: tuple[Identifier, ...] = Field(title="Recordings", description="Their names as the report has them.")
+    again: bool = Field(default=False, title="Do finished recordings again", description=_AGAIN)
+
+
+class DoneRecordings(_Form):
+    """Which recordings: those of a collection that were done with another model."""
+
+    model_config = ConfigDict(title="Which finished recordings")
+
+    collection: Collection = Field(
+        default=EVERYTHING, title="Collection", description="The folder of recordings to look through."
     )
-    again: bool = Field(
+    most: int = Field(
+        default=100, ge=1, le=100_000, title="At most", description="How many recordings are done in this run."
+    )
+    until: Clock = Field(default="", title="Until", description=_UNTIL)
+
+
+class Exported(_Form):
+    """What is exported: files made from finished transcripts, without listening again."""
+
+    model_config = ConfigDict(title="What to export")
+
+    collection: Collection = Field(
+        default=EVERYTHING, title="Collection", description="The finished recordings in this folder."
+    )
+    formats: tuple[Format, ...] = Field(
+        default=(next(iter(FORMATS)),), min_length=1, title="Files to write", description="One of each a recording."
+    )
+
+
+class Withdrawn(_Form):
+    """What is withdrawn: one recording, whose transcripts are erased and which is not done again."""
+
+    model_config = ConfigDict(title="What to withdraw")
+
+    recording: Identifier = Field(title="Recording", description=_RECORDING)
+    reason: str = Field(
+        min_length=3,
+        max_length=200,
+        title="Reason",
+        description="Kept where the transcripts were, so that it is known later why there are none. No names.",
+    )
+    sure: bool = Field(
         default=False,
-        title="Do it again although it is finished",
-        description="What a person has corrected is never overwritten: the new result is put beside it.",
+        title="Erase the transcripts",
+        description="Also those that a person has corrected. They cannot be brought back; the recording stays.",
     )
 
 
@@ -130,28 +143,28 @@ class How(_Form):
         title="Speech model",
         description="What turns sound into words. Automatic takes the best one installed for the language. Models "
         "for demonstration know a few hundred words and are for trying out only.",
-        json_schema_extra=_models,  # type: ignore[arg-type]
+        json_schema_extra=_models,
     )
     language: Annotated[str, AfterValidator(_check_language)] = Field(
         default="Automatic: as heard",
         title="Language spoken",
         description="Choose it where you know it: the text becomes better.",
-        json_schema_extra=_languages,  # type: ignore[arg-type]
+        json_schema_extra=_languages,
     )
     channels: Annotated[str, AfterValidator(_check_channels)] = Field(
         default=AUTOMATIC,
         title="Channels",
         description="What to do with a recording of several channels. Automatic listens whether they differ.",
-        json_schema_extra=_channels,  # type: ignore[arg-type]
+        json_schema_extra=_channels,
     )
-    formats: list[Annotated[str, AfterValidator(_check_format), Field(json_schema_extra=_formats)]] = Field(
+    formats: list[Format] = Field(
         default=list(FORMATS), min_length=1, title="Files to write", description="One of each for every recording."
     )
     aligner: Annotated[str, AfterValidator(_check_aligner)] = Field(
         default=AUTOMATIC,
         title="Model for the times of words",
         description="Finds when each word begins and ends.",
-        json_schema_extra=_aligners,  # type: ignore[arg-type]
+        json_schema_extra=_aligners,
     )
 
     def settings(self) -> Settings:
@@ -165,7 +178,7 @@ class How(_Form):
             aligner=ALIGNERS[self.aligner],
             language=LANGUAGES[self.language],
             channels=CHANNELS[self.channels],
-            formats=tuple(FORMATS[name] for name in self.formats),
+            formats=tuple(str(FORMATS[name]) for name in self.formats),
         )
 
 

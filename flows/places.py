@@ -1,14 +1,16 @@
-"""Where the flows may read and write: folders fixed by whoever starts them, never by a form."""
+"""Where the flows may read and write: collections fixed by whoever starts them, never by a form."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from speechpipe.errors import MediaNotFound, UsageError
+from speechpipe.settings import Collection, Night, Settings
 
 if TYPE_CHECKING:
     from speechpipe.repositories import FolderRepository
@@ -18,70 +20,94 @@ RECORDINGS = "SPEECHPIPE_RECORDINGS"
 OUTPUTS = "SPEECHPIPE_OUTPUTS"
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """``recordings``: the folder below which recordings are looked for; ``outputs``: the tree of results."""
+@dataclass(frozen=True)
+class Place:
+    """A collection: its name, which begins the names of its recordings ("" for the one that needs none)."""
 
-    recordings: Path
-    outputs: Path
+    name: str
+    collection: Collection
+    night: Night
+
+    @cached_property
+    def repository(self) -> FolderRepository:
+        from speechpipe.repositories import FolderRepository
+
+        return FolderRepository.of_collection(self.collection, self.night)
+
+    def called(self, identifier: str) -> str:
+        return f"{self.name}/{identifier}" if self.name else identifier
+
+    def found(self, item: Item) -> Found:
+        from speechpipe.repositories.rights import public_name
+
+        return Found(self.called(public_name(item)), item, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A recording: the name that people give and read, which tells nothing that is restricted, and where it is kept."""
+
+    name: str
+    item: Item
+    place: Place
+
+
+class Places:
+    """The collections of the settings, and the folder that ``serve`` or the demo was given, whose name is empty."""
+
+    def __init__(self, recordings: Path | None, outputs: Path | None, settings: Settings | None = None) -> None:
+        settings = settings or Settings.load()
+        given = {"": Collection(root=recordings, outputs=outputs)} if recordings and outputs else {}
+        self.recordings, self.outputs = recordings, outputs
+        self.places = [Place(name, where, settings.night) for name, where in (given | settings.collections).items()]
+        self._known: dict[str, Found] = {}
 
     @classmethod
     def from_environment(cls) -> Places:
         """As ``put_into_environment`` left them.
 
         Raises:
-            UsageError: not set, or the folder of recordings is not there.
+            UsageError: not set, or the folder of a collection is not there.
         """
-        missing = [name for name in (RECORDINGS, OUTPUTS) if not os.environ.get(name)]
-        if missing:
-            raise UsageError(f"{' and '.join(missing)} is not set.", cure="Start the flows with: speechpipe serve")
-        places = cls(Path(os.environ[RECORDINGS]), Path(os.environ[OUTPUTS]))
-        if not places.recordings.is_dir():
-            raise UsageError(f"There is no folder {places.recordings}.", cure="Choose the folder of your recordings.")
+        recordings, outputs = (os.environ.get(name) for name in (RECORDINGS, OUTPUTS))
+        places = cls(Path(recordings) if recordings else None, Path(outputs) if outputs else None)
+        if not places.places:
+            raise UsageError(f"{RECORDINGS} is not set.", cure="Start the flows with: speechpipe serve")
+        for place in places.places:
+            if not place.collection.root.is_dir():
+                raise UsageError(
+                    f"There is no folder {place.collection.root}.", cure="Is its disk there? Else correct its path."
+                )
         return places
 
     def put_into_environment(self) -> None:
         """For the processes of served runs, which inherit it."""
-        os.environ[RECORDINGS] = str(self.recordings.resolve())
-        os.environ[OUTPUTS] = str(self.outputs.resolve())
+        for name, folder in ((RECORDINGS, self.recordings), (OUTPUTS, self.outputs)):
+            if folder is not None:
+                os.environ[name] = str(folder.resolve())
 
-    def repository(self) -> FolderRepository:
-        from speechpipe.repositories import FolderRepository
+    def within(self, collection: str) -> Iterator[tuple[Place, PurePosixPath]]:
+        """The places that a choice of collection means, each with the folder in it; all of them where it is empty."""
+        for place in self.places:
+            inside = _below(place.name, collection)
+            if inside is not None:
+                yield place, inside
 
-        return FolderRepository(self.recordings, self.outputs)
-
-    def items(self, folder: str = "") -> Iterator[Item]:
-        """Every recording in ``folder``, a path relative to ``recordings``; all of them where it is empty.
-
-        Raises:
-            UsageError: the folder leads out of ``recordings``, or is not there.
-            RepositoryError: it cannot be read.
-        """
-        inside = PurePosixPath(folder)
-        if not self._below(folder).is_dir():
-            raise UsageError(f"There is no folder {folder!r} among the recordings.", cure="Choose one that exists.")
-        for item in self.repository().discover():
-            if PurePosixPath(item.parts[0].location).is_relative_to(inside):
-                yield item
-
-    def item(self, recording: str) -> Item:
-        """The recording at this path relative to ``recordings``.
+    def find(self, name: str) -> Found:
+        """The recording of this name: one that was seen, or is looked for now.
 
         Raises:
-            UsageError: the path leads out of ``recordings``.
-            MediaNotFound: there is no such recording.
+            MediaNotFound: there is none. RepositoryError: its collection cannot be read.
         """
-        if self._below(recording).is_file():
-            for item in self.repository().discover():
-                if recording in (item.identifier, item.parts[0].location):
-                    return item
-        raise MediaNotFound(f"There is no recording {recording!r} in {self.recordings.name}.")
-
-    def _below(self, relative: str) -> Path:
-        path = (self.recordings / checked(relative)).resolve()
-        if not path.is_relative_to(self.recordings.resolve()):
-            raise UsageError(f"{relative!r} leads out of the folder of recordings.", cure="Choose one inside it.")
-        return path
+        if name not in self._known:
+            for place in self.places:
+                for item in place.repository.discover():
+                    found = place.found(item)
+                    names = (found.name, *map(place.called, (item.identifier, item.location)))
+                    self._known.update((called, found) for called in names)
+        if name in self._known:
+            return self._known[name]
+        raise MediaNotFound(f"There is no recording {name!r}.", cure="Its name stands in the report, or ask for all.")
 
 
 def below(text: str) -> str:
@@ -102,3 +128,13 @@ def checked(relative: str) -> str:
             f"{relative!r} is no folder or file below the recordings.", cure="Write it relative, as in: 1954/radio"
         )
     return relative
+
+
+def _below(place: str, collection: str) -> PurePosixPath | None:
+    """The folder within ``place`` that ``collection`` means; None where it means another place."""
+    if not collection or collection == place:
+        return PurePosixPath()
+    path = PurePosixPath(collection)
+    if not place:
+        return path
+    return path.relative_to(place) if path.is_relative_to(place) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable
@@ -15,16 +16,22 @@ from uuid import UUID
 from prefect import State, flow, runtime, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
+from speechpipe.cli.console import fault
 from speechpipe.errors import Interrupted, SpeechpipeError
 from speechpipe.pipeline import Run, Transcriber
+from speechpipe.pipeline.report import Row
 from speechpipe.repositories.contract import Receipt
+from speechpipe.repositories.rights import may_show, public_text
 from speechpipe.settings import Settings
 
+from .ending import end_children
 from .parameters import How, OneRecording
-from .places import Places, below
-from .rows import Row, escaped, fenced
+from .places import OUTPUTS, RECORDINGS, Found, Places, below
+from .process import tame, turn
+from .rows import escaped, fenced
 
 log = logging.getLogger("speechpipe.flows")
 
@@ -42,7 +49,13 @@ def run_name() -> str:
     return str(path or "recording")
 
 
-@flow(name="transcribe-recording", flow_run_name=run_name, description="Turns one recording into timed text.")
+@flow(
+    name="transcribe-recording",
+    flow_run_name=run_name,
+    description="Turns one recording into timed text.",
+    on_cancellation=[end_children],
+    on_crashed=[end_children],
+)
 def transcribe_recording(recording: OneRecording, how: How = How()) -> Any:  # noqa: B008 (frozen)
     """Chunk, transcribe, align, deposit.
 
@@ -50,31 +63,49 @@ def transcribe_recording(recording: OneRecording, how: How = How()) -> Any:  # n
         recording: Which one.
         how: How it is transcribed.
     """
-    name = recording.recording
+    tame()
+    with turn(lambda: log.info("Waiting until the machine has room for one more recording.")):
+        return transcribed(recording, how)
+
+
+def transcribed(recording: OneRecording, how: How) -> State[Any]:
+    """The state that the flow ends in: what was done, or what went wrong and what to do next."""
     try:
-        places = Places.from_environment()
-        item, repository = places.item(name), places.repository()
-        run = Run(transcriber(how.settings()), repository, item)
+        found = places().find(recording.recording)
+        run = Run(transcriber(how.settings()), found.place.repository, found.item)
         before = None if recording.again else run.already()
-        receipt = before or staged(run)
-        row = Row.of(receipt).done_before() if before else Row.of(receipt)
-        files = repository.paths(item, receipt)
+        receipt = before or staged(run, found)
     except SpeechpipeError as error:
-        log.info("%s", below(str(error)))
-        return Failed(message=below(str(error)), data=error)
-    sentence = told_of(row)
-    row = replace(row, files=tuple(map(str, files)), link=f"/artifacts/artifact/{show(row, sentence, files)}")
-    log.info("%s", sentence)
-    return Completed(message=sentence, data=row)
+        return failed(recording.recording, error)
+    except PrefectException:
+        raise
+    except Exception as error:
+        return failed(recording.recording, fault(error))
+    row = row_of(found, receipt)
+    row = row.done_before() if before else row
+    row = replace(row, link=f"/artifacts/artifact/{show(found, receipt, told_of(row))}")
+    log.info("%s", told_of(row))
+    return Completed(message=told_of(row), data=row)
 
 
-def staged(run: Run) -> Receipt:
+def failed(name: str, error: SpeechpipeError) -> State[Any]:
+    """The failure of a recording, with what to do next also where its run's artifacts are shown."""
+    told, cure = below(error.message), below(error.advice)
+    next_time = "It is tried again in the next run by itself." if error.curable else "It is not tried again by itself."
+    create_markdown_artifact(
+        f"**{escaped(told)}**\n\n{escaped(cure)}\n\n{next_time}", key=slug("failed", name), description="What to do"
+    )
+    log.error("%s %s", told, cure)
+    return Failed(message=f"{told} {cure}", data=error)
+
+
+def staged(run: Run, found: Found) -> Receipt:
     """The stages, each as a task, with a bar of progress.
 
     Raises:
         SpeechpipeError: a stage failed for good; the run keeps a receipt of it.
     """
-    bar = Bar(run.item.identifier)
+    bar = Bar(found.name)
     with run:
         for stage in STAGES:
             told = stage(run, bar, return_state=True)
@@ -82,8 +113,19 @@ def staged(run: Run) -> Receipt:
                 raise told.result(raise_on_failure=False)
     bar.full()
     if run.deposited is None:
-        raise SpeechpipeError(f"The results of {run.name} were not put away.")
+        raise SpeechpipeError(f"The results of {found.name} were not put away.")
     return run.deposited.receipt
+
+
+def row_of(found: Found, receipt: Receipt) -> Row:
+    """What may be told of a recording to everybody who opens the web page."""
+    files = found.place.repository.paths(found.item, receipt)
+    row = Row.of(receipt, files, name=found.name, text=may_show(found.item))
+    return replace(row, message=told_in_public(found, row.message), cure=told_in_public(found, row.cure))
+
+
+def told_in_public(found: Found, text: str | None) -> str | None:
+    return text and below(public_text(found.item, text))
 
 
 def stage_task(name: str, description: str, work: Callable[[Run, Bar], str]) -> Any:
@@ -103,7 +145,9 @@ def stage_task(name: str, description: str, work: Callable[[Run, Bar], str]) -> 
         try:
             sentence = work(run, bar)
         except SpeechpipeError as error:
-            return Failed(message=below(str(error)), data=error)
+            return Failed(message=below(public_text(run.item, str(error))), data=error)
+        except Exception as error:
+            return Failed(message=str(told := fault(error)), data=told)
         bar.at(name, 1, 1)
         log.info("%s", sentence)
         return Completed(message=sentence)
@@ -140,20 +184,34 @@ deposit = stage_task(
 STAGES = (chunk, transcribe, align, deposit)
 
 
-@lru_cache(maxsize=1)
 def transcriber(settings: Settings) -> Transcriber:
     """One for all recordings with the same settings, so that models are loaded once."""
-    return Transcriber(settings)
+    return _transcriber(settings.model_dump_json())
+
+
+@lru_cache(maxsize=1)
+def _transcriber(settings: str) -> Transcriber:
+    return Transcriber(Settings.model_validate_json(settings))
+
+
+@lru_cache(maxsize=1)
+def _places(*_environment: str | None) -> Places:
+    return Places.from_environment()
+
+
+def places() -> Places:
+    """The collections, looked through once a process."""
+    return _places(os.environ.get(RECORDINGS), os.environ.get(OUTPUTS))
 
 
 class Bar:
-    """The recording's bar of progress on the web page, moved at most every few seconds."""
+    """The recording's bar of progress on the web page with the time left, moved at most every few seconds."""
 
     def __init__(self, recording: str) -> None:
         created = create_progress_artifact(0.0, key=slug("progress", recording), description=f"{recording}: begun")
         self.id: UUID = cast(UUID, created)  # no coroutine: the flow is synchronous
         self.recording = recording
-        self.moved = time.monotonic()
+        self.began = self.moved = time.monotonic()
 
     def at(self, stage: str, done_ms: int, total_ms: int) -> None:
         """The callback that the pipeline's stages take."""
@@ -163,24 +221,40 @@ class Bar:
         self.moved = now
         begin, end = SHARES.get(stage, (0, 100))
         part = min(1.0, done_ms / total_ms) if total_ms else 0.0
-        self._move(begin + (end - begin) * part, stage)
+        percent = begin + (end - begin) * part
+        self._move(percent, f"{stage}, {left((now - self.began) * (100 - percent) / percent)}" if percent else stage)
 
     def full(self) -> None:
         self._move(100.0, "done")
 
-    def _move(self, percent: float, stage: str) -> None:
-        update_progress_artifact(self.id, percent, description=f"{self.recording}: {stage}")
+    def _move(self, percent: float, told: str) -> None:
+        update_progress_artifact(self.id, percent, description=f"{self.recording}: {told}")
 
 
-def show(row: Row, sentence: str, files: tuple[Path, ...]) -> object:
+def left(seconds: float) -> str:
+    """``about 2 h 5 min left``, as exactly as it is worth."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute left"
+    return f"about {minutes // 60} h {minutes % 60} min left" if minutes >= 60 else f"about {minutes} min left"
+
+
+def show(found: Found, receipt: Receipt, sentence: str) -> object:
     """What was recognised and where it lies, on the recording's page; returns the artifact's id."""
+    files = found.place.repository.paths(found.item, receipt)
+    parts = ["\n".join(f"- {escaped(str(file))}" for file in files)] if may_show(found.item) else []
+    parts += [_captions(files)] if may_show(found.item) else ["Its text is not shown here, as its rights say."]
+    return create_markdown_artifact(
+        "\n\n".join(filter(None, parts)) or sentence, key=slug("transcript", found.name), description=sentence
+    )
+
+
+def _captions(files: tuple[Path, ...]) -> str:
     captions = next((file for file in files if file.suffix == ".vtt"), None)
     blocks = captions.read_text(encoding="utf-8").strip().split("\n\n") if captions else []
     cues = [block for block in blocks if "-->" in block]
-    parts = [f"- {escaped(str(file))}" for file in files]
-    parts += ["", fenced("\n\n".join(cues[:SHOWN_CUES]))] if cues else []
-    parts += ["", f"The file of captions has {len(cues) - SHOWN_CUES} more."] if len(cues) > SHOWN_CUES else []
-    return create_markdown_artifact("\n".join(parts), key=slug("transcript", row.recording), description=sentence)
+    more = f"\n\nThe file of captions has {len(cues) - SHOWN_CUES} more." if len(cues) > SHOWN_CUES else ""
+    return fenced("\n\n".join(cues[:SHOWN_CUES])) + more if cues else ""
 
 
 def told_of(row: Row) -> str:

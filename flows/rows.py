@@ -5,86 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
 
-from speechpipe import languages
-from speechpipe.errors import SpeechpipeError, UnknownLanguage
-from speechpipe.repositories.contract import Receipt
-
-ALREADY = "already done"
-FAILED = "failed"
-OUTCOMES = {"no_speech": "no speech", "no_audio": "no sound", "skipped": "left out"}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """``files``: paths of the outputs; ``message``: why it failed; ``link``: where the web page tells
-    more. Unknown is None."""
-
-    recording: str
-    outcome: str
-    language: str | None = None
-    words: int | None = None
-    confidence: float | None = None
-    wall_ms: int | None = None
-    first_words: str | None = None
-    message: str | None = None
-    files: tuple[str, ...] = ()
-    link: str | None = None
-
-    @classmethod
-    def of(cls, receipt: Receipt, files: Sequence[object] = ()) -> Row:
-        outcome = (receipt.outcome or receipt.status) if receipt.status == "done" else receipt.status
-        return cls(
-            recording=receipt.identifier,
-            outcome=OUTCOMES.get(outcome, outcome),
-            language=", ".join(map(_language, receipt.languages)) or None,
-            words=receipt.words,
-            confidence=receipt.confidence,
-            wall_ms=receipt.wall_ms,
-            first_words=receipt.first_words,
-            message=receipt.message,
-            files=tuple(map(str, files)),
-        )
-
-    @classmethod
-    def of_error(cls, recording: str, error: BaseException, link: str | None = None) -> Row:
-        message = error.message if isinstance(error, SpeechpipeError) else f"fault of speechpipe: {error!r}"
-        return cls(recording, FAILED, message=message, link=link)
-
-    @property
-    def reason(self) -> str | None:
-        """The message without the recording's name at its beginning, for places where that is said already."""
-        told = self.message
-        for beginning in (f"{self.recording} is ", f"{self.recording} ", f"{self.recording}: "):
-            told = told and told.removeprefix(beginning)
-        return told
-
-    @property
-    def failed(self) -> bool:
-        return self.outcome == FAILED
-
-    def done_before(self) -> Row:
-        """The same, told by a later run that had nothing to do."""
-        message = f"failed before: {self.message}" if self.failed else self.message
-        return replace(self, outcome=ALREADY, wall_ms=None, message=message)
-
-    def cells(self) -> tuple[str, ...]:
-        """As people read it, in the order of ``HEADINGS``."""
-        return (
-            self.recording,
-            self.outcome,
-            self.language or "–",
-            "–" if self.words is None else str(self.words),
-            "–" if self.confidence is None else f"{self.confidence:.2f}",
-            "–" if self.wall_ms is None else f"{self.wall_ms / 1000:.1f} s",
-            self.first_words or self.reason or "",
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
+from speechpipe.pipeline.report import Row, headline
 
 HEADINGS = ("recording", "outcome", "language", "words", "confidence", "time", "first words")
 #: How much of the first words the web page shows before its table grows too wide.
@@ -92,26 +14,22 @@ SHOWN_COLUMNS = 36
 NUMBERS = {"words", "confidence", "time"}
 
 
-def summary(rows: Sequence[Row]) -> str:
-    """``7 recordings: 5 transcribed, 1 already done, 1 failed.``"""
-    failed = sum(row.failed for row in rows)
-    already = sum(row.outcome == ALREADY for row in rows)
-    left_out = sum(row.outcome == OUTCOMES["skipped"] for row in rows)
-    counts = {
-        "transcribed": len(rows) - failed - already - left_out,
-        ALREADY: already,
-        OUTCOMES["skipped"]: left_out,
-        FAILED: failed,
-    }
-    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    if not rows:
-        return "There are no recordings in this folder."
-    return f"{len(rows)} recording{'s' if len(rows) != 1 else ''}: {told}."
+def cells(row: Row) -> tuple[str, ...]:
+    """A row as people read it, in the order of ``HEADINGS``."""
+    return (
+        row.recording,
+        row.outcome,
+        row.language or "–",
+        "–" if row.words is None else str(row.words),
+        "–" if row.confidence is None else f"{row.confidence:.2f}",
+        "–" if row.wall_ms is None else f"{row.wall_ms / 1000:.1f} s",
+        row.first_words or row.reason or "",
+    )
 
 
 def as_text(rows: Sequence[Row], width: int) -> str:
     """A table of plain text no wider than ``width`` columns; the last column is cut, then the first."""
-    lines = [HEADINGS, *(row.cells() for row in rows)]
+    lines = [HEADINGS, *(cells(row) for row in rows)]
     widths = [max(columns(line[i]) for line in lines) for i in range(len(HEADINGS))]
     gaps = 2 * (len(HEADINGS) - 1)
     last = max(len(HEADINGS[-1]), width - sum(widths[:-1]) - gaps)
@@ -135,14 +53,15 @@ def as_markdown(rows: Sequence[Row], outputs: str = "") -> str:
     """The table for the web page: each recording leads to its transcript or its failed run; reasons stand below."""
     lines = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     for row in rows:
-        cells = [escaped(cell) for cell in (*row.cells()[:-1], fitted(row.cells()[-1], SHOWN_COLUMNS).rstrip())]
+        *others, last = cells(row)
+        shown = [escaped(cell) for cell in (*others, fitted(last, SHOWN_COLUMNS).rstrip())]
         if row.link:
-            cells[0] = f"[{cells[0]}]({row.link})"
-        lines.append(f"| {' | '.join(cells)} |")
+            shown[0] = f"[{shown[0]}]({row.link})"
+        lines.append(f"| {' | '.join(shown)} |")
     parts = ["\n".join(lines)] if rows else []
     parts += ["\n".join(f"- {escaped(told)}" for told in explanations(rows))]
     parts += [f"The files are in {escaped(outputs)}, named as the recordings."] if outputs and rows else []
-    return "\n\n".join(part for part in parts if part) or summary(rows)
+    return "\n\n".join(part for part in parts if part) or headline(rows)
 
 
 def fenced(text: str) -> str:
@@ -179,10 +98,3 @@ def _column(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _language(code: str) -> str:
-    try:
-        return languages.name(code)
-    except UnknownLanguage:
-        return code

@@ -1,26 +1,32 @@
-"""A local Prefect server with both flows deployed, for this machine only; it ends with the call."""
+"""A local Prefect server with the flows deployed, for this machine only; it ends with the call."""
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import os
 import signal
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from speechpipe.errors import UsageError
+from speechpipe.files import explained
+from speechpipe.pipeline.queue import at_once
+from speechpipe.registry import list_models
+from speechpipe.settings import Settings
 
 from .environment import SERVED, set_up
-from .parameters import NewRecordings, how
 from .places import Places
+from .process import AT_ONCE, EXPORTS, REPORTS, SERVER_PID, TURNS, hold
 from .server import HOST, is_free, server
 
-#: A run without a heartbeat for this long is dead; three times the heartbeat's interval.
-SILENCE = timedelta(seconds=90)
-#: As many recordings as are worked on at one time; a second run of a folder is refused.
-RUNS = 2
+#: Besides those at work: a batch that hands out, exports, runs that wait for their turn.
+OTHER_RUNS = 8
+SECONDS_BETWEEN_REFRESHES = 60
+LEAST_MODEL_BYTES = 200_000_000
 
 
 def serve(
@@ -30,119 +36,125 @@ def serve(
     *,
     model: str = "auto",
     every: timedelta | None = None,
+    together: int | None = None,
 ) -> None:
     """Serve the flows until Ctrl-C or SIGTERM.
 
-    ``data`` takes the server's state, the work in progress and the transcripts; ``folder`` (``data/recordings`` where
-    not given) is the only place where recordings are looked for. With ``every`` it is looked through by itself.
+    ``data`` takes the server's state, the work in progress, the transcripts and the reports; ``folder``
+    (``data/recordings`` where not given) is where recordings are looked for, beside the collections of the settings.
+    With ``every`` it is looked through by itself. ``together``: how many recordings or groups are worked on together;
+    None: as many as the machine bears.
 
     Raises:
-        UsageError: no such folder, or the port is taken.
+        UsageError: no such folder, or the port or the data folder is taken.
         DependencyError: the server does not start.
     """
     data = data.resolve()
     recordings = (folder or data / "recordings").resolve()
     if folder is None:
-        recordings.mkdir(parents=True, exist_ok=True)
+        with explained(recordings):
+            recordings.mkdir(parents=True, exist_ok=True)
     if not recordings.is_dir():
         raise UsageError(f"There is no folder {recordings}.", cure="Choose the folder of your recordings.")
     if not is_free(port):
         raise UsageError(f"Port {port} is taken.", cure="Choose another with --port.")
+    Places(recordings, data / "transcripts").put_into_environment()
+    from .parameters import how  # only now: its forms name the collections
+
     how(model)  # said now, not when the first run fails
-    address = f"http://{HOST}:{port}"
-    set_up(data / "prefect", SERVED, PREFECT_API_URL=f"{address}/api", PREFECT_UI_URL=address)
+    with explained(data):
+        data.mkdir(parents=True, exist_ok=True)
+        held = hold(data / "serve.lock")
+    if held is None:
+        raise UsageError(f"Another server works with {data}.", cure="Stop it, or choose another folder with --data.")
+    try:
+        address = f"http://{HOST}:{port}"
+        set_up(data / "prefect", SERVED, PREFECT_API_URL=f"{address}/api", PREFECT_UI_URL=address)
+        _put_into_environment(data, together)
+        print(f"Starting the server; its log is {data / 'prefect' / 'server.log'}.", flush=True)
+        with server(port, data / "prefect" / "server.log") as started:
+            started.wait_until_healthy()
+
+            def stop(*_: object) -> None:
+                # Prefect's runner would wait for its runs. Nothing is lost: they die with this process, and the batches
+                # among them go on when it is started again.
+                started.end()
+                print("Stopped.", flush=True)
+                os._exit(0)
+
+            told = f"""
+The flows are ready: {address}/deployments
+  Recordings are looked for in {recordings}
+  Results go to {data / "transcripts"}
+  Worked on together: {os.environ[AT_ONCE]}
+Stop with Ctrl-C.
+"""
+            run_until_stopped(told, stop, model, every)
+    finally:
+        os.close(held)
+
+
+def run_until_stopped(told: str, stop: Callable[..., None], model: str, every: timedelta | None) -> None:
+    """Deploy the flows and start their runs as they are asked for, until a signal."""
+    from prefect.runner import Runner
+
+    from .deployments import crash_silent_runs, deployments
+    from .ending import end_leftovers
+    from .parameters import how
+
+    class Served(Runner):
+        def handle_sigterm(self, *_: Any, **__: Any) -> None:
+            stop()
+
+    crash_silent_runs()
+    interrupted = end_leftovers()
+    runner = Served(name="speechpipe", pause_on_shutdown=False, limit=int(os.environ[AT_ONCE]) + OTHER_RUNS)
+    for deployment in deployments(how(model), every):
+        runner.add_deployment(deployment)
+    signal.signal(signal.SIGINT, stop)
+    threading.Thread(target=_keep_up, args=(interrupted,), daemon=True).start()
+    print(told, flush=True)
+    asyncio.run(runner.start())
+
+
+def _keep_up(interrupted: list[Any]) -> None:
+    """Go on with the batches that a stop interrupted, then offer new collections and models as they come."""
+    from .deployments import go_on, refresh_forms
+
+    pause = threading.Event()
+    with suppress(Exception):
+        go_on(interrupted)
+    while not pause.wait(SECONDS_BETWEEN_REFRESHES):
+        # The server may be on its way back; the next look will find it.
+        with suppress(Exception):
+            refresh_forms()
+
+
+def _put_into_environment(data: Path, together: int | None) -> None:
+    """What the processes of runs inherit."""
+    turns = data / "turns"
+    with explained(turns):
+        turns.mkdir(exist_ok=True)
     os.environ.setdefault("SPEECHPIPE_WORKSPACE", str(data / "work"))
     # Served runs are processes of their own that import this package by its name.
     root = str(Path(__file__).resolve().parents[__package__.count(".") + 1])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    Places(recordings, data / "transcripts").put_into_environment()
-    print(f"Starting the server; its log is {data / 'prefect' / 'server.log'}.", flush=True)
-    with server(port, data / "prefect" / "server.log") as wait_until_healthy:
-        wait_until_healthy()
-        run_until_stopped(address, recordings, data / "transcripts", model, every)
-    print("Stopped.", flush=True)
+    os.environ |= {
+        REPORTS: str(data / "reports"),
+        EXPORTS: str(data / "exports"),
+        SERVER_PID: str(os.getpid()),
+        TURNS: str(turns),
+        AT_ONCE: str(together or _bearable()),
+    }
 
 
-def run_until_stopped(address: str, recordings: Path, outputs: Path, model: str, every: timedelta | None) -> None:
-    """Deploy both flows and start their runs as they are asked for, until a signal."""
-    from prefect import serve as prefect_serve
+def _bearable() -> int:
+    """How many recordings or groups the machine bears at a time, with the largest model that is installed."""
+    settings = Settings.load()
+    sizes = [entry.size or 0 for entry in list_models() if not entry.demonstration]
+    gpus = 0
+    if settings.decoding.device in ("auto", "cuda"):
+        import ctranslate2
 
-    told = f"""
-The flows are ready: {address}/deployments
-  Recordings are looked for in {recordings}
-  Results go to {outputs}
-Stop with Ctrl-C.
-"""
-    crash_silent_runs()
-    chosen = deployments(model, every)
-    print(told, flush=True)
-    signal.signal(signal.SIGTERM, _raise_exit)
-    # Where a run is ended together with the runner, asyncio tells of its cut connection.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    with suppress(KeyboardInterrupt, SystemExit):
-        prefect_serve(*chosen, pause_on_shutdown=False, print_starting_message=False, limit=RUNS)
-
-
-def deployments(model: str = "auto", every: timedelta | None = None) -> list[Any]:
-    """Both flows with the names and the form that people see."""
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.types.entrypoint import EntrypointType
-
-    from .new import transcribe_new
-    from .recording import transcribe_recording
-
-    chosen = how(model).model_dump()
-    common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["speechpipe"]}
-    return [
-        transcribe_new.to_deployment(
-            "Transcribe new recordings",
-            description="Looks for recordings that were not done before and does each in a run of its own. "
-            "What fails is explained in the closing table; the others are done all the same.",
-            parameters={"recordings": NewRecordings().model_dump(), "how": chosen},
-            interval=every,
-            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-            **common,
-        ),
-        transcribe_recording.to_deployment(
-            "Transcribe one recording",
-            description="Does one recording, which you name by its path below the folder of recordings.",
-            parameters={"how": chosen},
-            **common,
-        ),
-    ]
-
-
-def crash_silent_runs(within: timedelta = SILENCE) -> None:
-    """Have the server call a run crashed that no longer gives a sign of life, as after a power cut or kill -9."""
-    from prefect.automations import Automation, EventTrigger, Posture
-    from prefect.client.schemas.objects import StateType
-    from prefect.events.actions import ChangeFlowRunState
-    from prefect.events.schemas.events import ResourceSpecification
-
-    automations: Any = Automation  # typed for asynchronous code too
-    name = "Runs without a sign of life have crashed"
-    try:
-        automations.read(name=name)
-    except ValueError:
-        automation = automations(
-            name=name,
-            trigger=EventTrigger(
-                after={"prefect.flow-run.heartbeat"},
-                expect={"prefect.flow-run.*"},
-                match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                threshold=1,
-                within=within,
-            ),
-            actions=[
-                ChangeFlowRunState(
-                    name=None, state=StateType.CRASHED, message="The run gave no sign of life any more.", force=False
-                )
-            ],
-        )
-        automation.create()
-
-
-def _raise_exit(*_: object) -> None:
-    raise SystemExit(0)
+        gpus = ctranslate2.get_cuda_device_count()
+    return at_once(max(sizes, default=LEAST_MODEL_BYTES), settings.decoding.threads, gpus)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -12,38 +11,86 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from speechpipe.errors import DependencyError
 
+from .process import die_with_parent
+
 HOST = "127.0.0.1"
 SECONDS_TO_START = 120
 SECONDS_TO_END = 15
-PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+#: A server that ends by itself is started again; one that does so more often within this time is not.
+MOST_RESTARTS, WITHIN_SECONDS = 3, 600
 
 
 @contextmanager
-def server(port: int, log: Path) -> Iterator[Callable[[], None]]:
-    """Start the server with the environment as it stands; gives the function that waits until it is healthy.
-
-    That function raises ``DependencyError`` where the server ended or was not healthy in time; it names the log.
-    """
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-    with log.open("ab") as output:
-        # A session of its own: Ctrl-C reaches this process first, which then ends the server last.
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )  # fmt: skip
-    leaving = threading.Event()
+def server(port: int, log: Path) -> Iterator[Server]:
+    """Start the server with the environment as it stands, and again whenever it ends, until the block is left."""
+    held = Server(port, log)
     try:
-        yield partial(_wait_until_healthy, f"http://{HOST}:{port}/api/health", child, leaving, log)
+        yield held
     finally:
-        leaving.set()
-        _end(child)
+        held.end()
+
+
+class Server:
+    """The child process. ``wait_until_healthy`` raises ``DependencyError`` where it ended or was not healthy in time,
+    which names the log."""
+
+    def __init__(self, port: int, log: Path) -> None:
+        self._port, self._log = port, log
+        self._leaving = threading.Event()
+        self._child = self._start()
+
+    def wait_until_healthy(self) -> None:
+        until = time.monotonic() + SECONDS_TO_START
+        while time.monotonic() < until and self._child.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://{HOST}:{self._port}/api/health", timeout=5) as answer:
+                    if answer.status == 200:
+                        threading.Thread(target=self._watch, daemon=True).start()
+                        return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise DependencyError("The Prefect server did not start.", cure=f"Its log says why: {self._log}")
+
+    def end(self) -> None:
+        self._leaving.set()
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._child.pid, sign)
+                self._child.wait(SECONDS_TO_END)
+                return
+            except subprocess.TimeoutExpired:
+                continue
+            except ProcessLookupError:
+                return
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(self._port)]
+        with self._log.open("ab") as output:
+            # A session of its own: Ctrl-C reaches this process first, which then ends the server last.
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                preexec_fn=die_with_parent,
+            )  # fmt: skip
+
+    def _watch(self) -> None:
+        """Runs wait for a server that comes back; without one they never end, so then end the process for them."""
+        ends: list[float] = []
+        while True:
+            self._child.wait()
+            if self._leaving.is_set():
+                return
+            ends = [moment for moment in ends if time.monotonic() - moment < WITHIN_SECONDS] + [time.monotonic()]
+            if len(ends) > MOST_RESTARTS:
+                print(f"The Prefect server keeps ending. Its log says why: {self._log}", file=sys.stderr, flush=True)
+                os._exit(DependencyError.exit_code)
+            print("The Prefect server ended by itself and is started again.", file=sys.stderr, flush=True)
+            self._child = self._start()
 
 
 def free_port() -> int:
@@ -60,42 +107,3 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _wait_until_healthy(url: str, child: subprocess.Popen[bytes], leaving: threading.Event, log: Path) -> None:
-    until = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < until and child.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (our own address)
-                if answer.status == 200:
-                    threading.Thread(target=_watch, args=(child, leaving, log), daemon=True).start()
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise DependencyError("The Prefect server did not start.", cure=f"Its log says why: {log}")
-
-
-def _watch(child: subprocess.Popen[bytes], leaving: threading.Event, log: Path) -> None:
-    """Prefect's runner never ends while its server is gone; so end the process for it."""
-    child.wait()
-    if not leaving.is_set():
-        print(f"The Prefect server ended by itself. Its log says why: {log}", file=sys.stderr, flush=True)
-        os._exit(DependencyError.exit_code)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, sign)
-            child.wait(SECONDS_TO_END)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        except ProcessLookupError:
-            return
-
-
-def _die_with_parent() -> None:
-    """On Linux: be ended by the kernel when the process that started this one is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)

@@ -78,6 +78,7 @@ def start(folder: Path, root: Path) -> Served:
     port, log = free_port(), folder / "log.txt"
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SPEECHPIPE_"))}
     env |= {"SPEECHPIPE_ENGINE": "fake", "SPEECHPIPE_ALIGNER": "none", "HOME": str(folder)}
+    env |= {"SPEECHPIPE_NIGHT__SETTLE_MINUTES": "0"}
     command = [sys.executable, "-c", START, str(folder / "data"), str(folder / "recordings"), str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=root, env=env, stdout=output, stderr=output)
@@ -104,12 +105,19 @@ def test_a_scheduled_run_starts_by_itself_and_does_its_work(served: Served) -> N
 
 def test_both_flows_are_deployed_with_a_form_in_plain_words(served: Served) -> None:
     found = served.deployments()
-    assert set(found) == {"Transcribe new recordings", "Transcribe one recording"}
-    for deployment in found.values():
-        forms = deployment["parameter_openapi_schema"]["definitions"]
+    assert set(found) == {
+        "Transcribe new recordings",
+        "Transcribe one recording",
+        "Re-transcribe with another model",
+        "Export formats",
+        "Withdraw a recording",
+        "Transcribe a group of recordings",
+    }
+    assert all(deployment["description"] for deployment in found.values())
+    for name in ("Transcribe new recordings", "Transcribe one recording", "Re-transcribe with another model"):
+        forms = found[name]["parameter_openapi_schema"]["definitions"]
         assert forms["How"]["properties"]["language"]["title"] == "Language spoken"
         assert "Norwegian Bokmål" in forms["How"]["properties"]["language"]["enum"]
-        assert deployment["description"]
     assert found["Transcribe new recordings"]["global_concurrency_limit"]["limit"] == 1
 
 
@@ -121,7 +129,8 @@ def test_a_run_that_falls_silent_is_called_crashed(served: Served) -> None:
 @pytest.mark.parametrize("path", ["../secret.wav", "/etc/hostname", "1954/../../secret.wav"])
 def test_no_path_out_of_the_recordings_is_ever_read(served: Served, path: str) -> None:
     asked = {"Transcribe one recording": {"recording": {"recording": path}}}
-    asked |= {"Transcribe new recordings": {"recordings": {"folder": path}}}
+    asked |= {"Transcribe new recordings": {"recordings": {"collection": path}}}
+    asked |= {"Export formats": {"what": {"collection": path}}}
     for name, parameters in asked.items():
         deployment = served.deployments()[name]["id"]
         with pytest.raises(urllib.error.HTTPError) as refused:

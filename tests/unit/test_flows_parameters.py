@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from flows.parameters import (
+from flows.choices import (
     ALIGNERS,
     AUTOMATIC,
     CHANNELS,
+    EVERYTHING,
     FORMATS,
     LANGUAGES,
     MODELS,
+    collections,
+    label,
+    model_label,
+)
+from flows.parameters import (
+    DoneRecordings,
+    Exported,
     How,
     NewRecordings,
     OneRecording,
+    SeveralRecordings,
+    Withdrawn,
     how,
-    label,
 )
+from flows.places import RECORDINGS
 from speechpipe import languages
 from speechpipe.errors import UsageError
 from speechpipe.registry import list_models
 from speechpipe.settings import FORMATS as KNOWN_FORMATS
 
-FORMS: list[type[BaseModel]] = [NewRecordings, OneRecording, How]
+FORMS: list[type[BaseModel]] = [
+    NewRecordings, OneRecording, SeveralRecordings, DoneRecordings, Exported, Withdrawn, How
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -52,11 +66,13 @@ def test_models_for_demonstration_are_marked_and_only_those() -> None:
     for entry in list_models():
         for shown in (shown for shown, name in MODELS.items() if name == entry.name):
             assert ("demonstration" in shown) == entry.demonstration
-    assert {entry.name for entry in list_models() if "asr" in entry.roles} == set(MODELS.values()) - {None}
+    here = {entry.name for entry in list_models() if "asr" in entry.roles and entry.size}
+    assert here == set(MODELS.values()) - {None}
+    assert "whisper-tiny-archive" in here and len(here) < len(list_models())
 
 
 def test_an_aligner_is_a_model_that_can_align() -> None:
-    able = {entry.name for entry in list_models() if "aligner" in entry.roles}
+    able = {entry.name for entry in list_models() if "aligner" in entry.roles and entry.size}
     assert set(ALIGNERS.values()) == able | {None, "none"}
 
 
@@ -98,29 +114,71 @@ def test_what_is_not_on_the_list_is_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc", "../up", "a/../../b", "~root", "a\\b", "a\0b"])
-def test_no_form_takes_a_path_that_leads_out(path: str) -> None:
+@pytest.mark.parametrize("form", [OneRecording, Withdrawn])
+def test_no_form_takes_a_name_that_leads_out(form: type[BaseModel], path: str) -> None:
     with pytest.raises(ValidationError, match="below the recordings"):
-        NewRecordings(folder=path)
-    with pytest.raises(ValidationError, match="below the recordings"):
-        OneRecording(recording=path)
+        form.model_validate({"recording": path})
 
 
 @pytest.mark.parametrize("path", ["/etc", "../up", "a/../../b", "a/..", "..", "~root", "a\\b"])
-def test_the_form_itself_refuses_such_a_path(path: str) -> None:
-    for form, field in ((NewRecordings, "folder"), (OneRecording, "recording")):
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({field: path}, form.model_json_schema())
+@pytest.mark.parametrize("form", [OneRecording, Withdrawn])
+def test_the_form_itself_refuses_such_a_name(form: type[BaseModel], path: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"recording": path, "reason": "asked for"}, form.model_json_schema())
 
 
-@pytest.mark.parametrize("path", ["reel.wav", "1954/radio/reel 1.wav", "a..b/..c", "Ærlig talt.wav"])
-def test_the_form_takes_any_plain_path(path: str) -> None:
-    jsonschema.validate({"folder": path}, NewRecordings.model_json_schema())
-    assert NewRecordings(folder=path).folder == path
+@pytest.mark.parametrize("path", ["reel.wav", "1954/radio/reel 1.wav", "a..b/..c", "Ærlig talt.wav", "-x.wav"])
+def test_the_form_takes_any_plain_name(path: str) -> None:
+    jsonschema.validate({"recording": path}, OneRecording.model_json_schema())
+    assert OneRecording(recording=path).recording == path
 
 
-def test_a_folder_may_be_written_with_a_slash_at_its_end() -> None:
-    assert NewRecordings(folder=" 1954/radio/ ").folder == "1954/radio"
-    assert NewRecordings().folder == ""
+def test_a_collection_is_chosen_among_the_folders_and_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("1954/radio", "1955", ".hidden"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setenv(RECORDINGS, str(tmp_path))
+    offered = [EVERYTHING, "1954", "1954/radio", "1955"]
+    assert collections() == offered
+    assert NewRecordings.model_json_schema()["properties"]["collection"]["enum"] == offered
+    assert NewRecordings(collection="1954/radio").collection == "1954/radio"
+    for wrong in ("1956", "..", "/etc", ".hidden"):
+        with pytest.raises(ValidationError, match="There is no collection"):
+            NewRecordings(collection=wrong)
+    (tmp_path / "1956").mkdir()
+    assert "1956" in NewRecordings.model_json_schema()["properties"]["collection"]["enum"]
+
+
+def test_a_link_is_no_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").symlink_to("/")
+    monkeypatch.setenv(RECORDINGS, str(tmp_path))
+    assert collections() == [EVERYTHING]
+
+
+@pytest.mark.parametrize("until", ["07:00", "7:00", "23:59", ""])
+def test_the_end_of_the_night_is_a_time_of_day(until: str) -> None:
+    jsonschema.validate({"until": until}, NewRecordings.model_json_schema())
+    assert NewRecordings(until=until).until == until
+
+
+@pytest.mark.parametrize("until", ["24:00", "7", "07:60", "soon", "07:00 "])
+def test_what_is_no_time_of_day_is_refused(until: str) -> None:
+    with pytest.raises(ValidationError):
+        NewRecordings(until=until)
+
+
+def test_a_model_is_shown_with_its_languages_licence_and_size() -> None:
+    entry = next(entry for entry in list_models() if entry.name == "whisper-tiny-archive")
+    assert re.fullmatch(
+        r"whisper-tiny-archive \(English, Norwegian Bokmål; CC-BY-SA-4.0; \d+ MB; demonstration only\)",
+        model_label(entry),
+    )
+
+
+def test_a_label_of_yesterday_still_names_its_model() -> None:
+    """A schedule keeps the label; what stands in its brackets may have changed since."""
+    assert label(MODELS, "whisper-tiny-archive (English; some licence; 1 MB)") in MODELS
 
 
 def test_a_recording_must_be_named() -> None:

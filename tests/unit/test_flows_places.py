@@ -10,6 +10,7 @@ import pytest
 from flows.environment import SERVED, SILENT, TEMPORARY, set_up
 from flows.places import OUTPUTS, RECORDINGS, Places, below, checked
 from speechpipe.errors import MediaNotFound, UsageError
+from speechpipe.settings import Collection, Settings
 
 ESCAPES = [
     "/etc/passwd",
@@ -48,50 +49,81 @@ def test_a_plain_path_downwards_is_kept_as_it_is(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ESCAPES)
-def test_neither_folder_nor_recording_leads_out(places: Places, path: str) -> None:
-    with pytest.raises(UsageError):
-        list(places.items(path))
-    with pytest.raises(UsageError):
-        places.item(path)
+def test_no_name_leads_out(places: Places, path: str) -> None:
+    with pytest.raises(MediaNotFound):
+        places.find(path)
 
 
-def test_a_link_out_of_the_folder_is_rejected(places: Places, tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_no_recording(places: Places, tmp_path: Path) -> None:
+    assert places.recordings is not None
     (places.recordings / "way-out").symlink_to(tmp_path)
-    with pytest.raises(UsageError, match="leads out"):
-        places.item("way-out/secret.wav")
-    with pytest.raises(UsageError, match="leads out"):
-        list(places.items("way-out"))
+    (places.recordings / "link.wav").symlink_to(tmp_path / "secret.wav")
+    for name in ("way-out/secret.wav", "link.wav"):
+        with pytest.raises(MediaNotFound):
+            places.find(name)
 
 
-def test_every_recording_is_found_or_only_those_of_a_folder(places: Places) -> None:
-    assert [item.parts[0].location for item in places.items()] == [
-        "1954/radio/reel-1.wav",
-        "1954/radio-drama/act.wav",
-        "slate.wav",
-    ]
-    assert [item.parts[0].location for item in places.items("1954/radio")] == ["1954/radio/reel-1.wav"]
-
-
-def test_one_recording_is_found_by_its_path(places: Places) -> None:
-    assert places.item("1954/radio/reel-1.wav").parts[0].location == "1954/radio/reel-1.wav"
+def test_a_recording_is_found_by_its_name(places: Places) -> None:
+    found = places.find("1954/radio/reel-1.wav")
+    assert found.item.location == found.name == "1954/radio/reel-1.wav"
 
 
 def test_what_is_not_there_is_said_by_its_name(places: Places) -> None:
     with pytest.raises(MediaNotFound, match="'reel-9.wav'"):
-        places.item("reel-9.wav")
-    with pytest.raises(UsageError, match="no folder '1955'"):
-        list(places.items("1955"))
+        places.find("reel-9.wav")
+
+
+def test_a_recording_that_came_later_is_found_too(places: Places) -> None:
+    assert places.recordings is not None and places.find("slate.wav")
+    (places.recordings / "later.wav").write_bytes(b"RIFF")
+    assert places.find("later.wav").name == "later.wav"
+
+
+@pytest.mark.parametrize(
+    ("collection", "inside"),
+    [("", {"": ".", "films": "."}), ("1954", {"": "1954"}), ("films", {"": "films", "films": "."}),
+     ("films/short", {"": "films/short", "films": "short"})],
+)  # fmt: skip
+def test_a_collection_means_a_place_or_a_folder_in_one(
+    places: Places, tmp_path: Path, collection: str, inside: dict[str, str]
+) -> None:
+    films = Collection(root=tmp_path / "films", outputs=tmp_path / "film-outputs")
+    several = Places(places.recordings, places.outputs, Settings(collections={"films": films}))
+    assert {place.name: str(folder) for place, folder in several.within(collection)} == inside
+
+
+def test_the_name_of_a_collection_begins_the_names_of_its_recordings(places: Places, tmp_path: Path) -> None:
+    (tmp_path / "films" / "short").mkdir(parents=True)
+    (tmp_path / "films" / "short" / "tea.mp4").write_bytes(b"ftyp")
+    films = Collection(root=tmp_path / "films", outputs=tmp_path / "film-outputs")
+    several = Places(places.recordings, places.outputs, Settings(collections={"films": films}))
+    assert several.find("films/short/tea.mp4").place.name == "films"
+    assert several.find("slate.wav").place.name == ""
+
+
+def test_what_is_restricted_by_its_rights_is_not_called_by_its_file(places: Places, tmp_path: Path) -> None:
+    root = tmp_path / "closed"
+    root.mkdir()
+    (root / "The confession of N.wav").write_bytes(b"RIFF")
+    (root / "metadata.csv").write_text("path,title,access\nThe confession of N.wav,A confession,closed\n")
+    closed = Places(root, tmp_path / "outputs")
+    (place,) = closed.places
+    (item,) = place.repository.discover()
+    found = place.found(item)
+    assert found.name.startswith("restricted-") and "confession" not in found.name
+    assert closed.find(found.name).item == item
 
 
 def test_places_travel_through_the_environment(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Places.from_environment() == places
+    assert places.recordings is not None
+    assert Places.from_environment().recordings == places.recordings
     Places(places.recordings / "1954", places.outputs).put_into_environment()
-    assert Places.from_environment().recordings.name == "1954"
+    assert Places.from_environment().recordings == places.recordings / "1954"
     monkeypatch.setenv(RECORDINGS, str(places.recordings / "gone"))
     with pytest.raises(UsageError, match="There is no folder"):
         Places.from_environment()
     monkeypatch.delenv(OUTPUTS)
-    with pytest.raises(UsageError, match=f"{OUTPUTS} is not set"):
+    with pytest.raises(UsageError, match=f"{RECORDINGS} is not set"):
         Places.from_environment()
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.rows import HEADINGS, Row, as_markdown, as_text, columns, escaped, explanations, fenced, fitted, summary
-from speechpipe.errors import UnreadableMedia
+from flows.rows import HEADINGS, as_markdown, as_text, cells, columns, escaped, explanations, fenced, fitted
+from speechpipe.pipeline.report import Row
 from speechpipe.repositories.contract import Receipt
 
 DONE = Receipt(
@@ -22,38 +22,25 @@ EMPTY = Receipt("hiss.wav", "done", "hiss.wav", outcome="no_speech", words=0, wa
 
 def test_a_row_tells_what_the_receipt_knows() -> None:
     row = Row.of(DONE, ["out/reel-1.wav.vtt"])
-    assert row.cells() == ("reel-1.wav", "speech", "Norwegian Bokmål", "12", "0.88", "3.2 s", "bånd tre side to")
+    assert cells(row) == ("reel-1.wav", "speech", "Norwegian Bokmål", "12", "0.88", "3.2 s", "bånd tre side to")
     assert row.files == ("out/reel-1.wav.vtt",)
 
 
 def test_what_is_not_known_is_a_dash_and_never_a_number() -> None:
-    assert Row.of(EMPTY).cells() == ("hiss.wav", "no speech", "–", "0", "–", "0.1 s", "")
-    assert Row.of(BROKEN).cells() == ("notes.wav", "failed", "–", "–", "–", "0.0 s", "Not audio: notes.wav.")
-
-
-def test_a_row_of_an_error_holds_its_sentence_but_not_its_cure() -> None:
-    row = Row.of_error("notes.wav", UnreadableMedia("Not audio: notes.wav."))
-    assert row.failed and row.message == row.reason == "Not audio: notes.wav."
-    assert "fault of speechpipe: KeyError('x')" in str(Row.of_error("a.wav", KeyError("x")).message)
+    assert cells(Row.of(EMPTY)) == ("hiss.wav", "no speech", "–", "0", "–", "0.1 s", "")
+    assert cells(Row.of(BROKEN)) == ("notes.wav", "failed", "–", "–", "–", "0.0 s", "Not audio: notes.wav.")
 
 
 def test_a_reason_does_not_say_the_name_again() -> None:
-    row = Row.of_error("a/notes.wav", UnreadableMedia("a/notes.wav is damaged."))
-    assert row.cells()[-1] == "damaged."
+    row = Row("a/notes.wav", "failed", message="a/notes.wav is damaged.")
+    assert cells(row)[-1] == "damaged."
     assert explanations([row, Row.of(DONE)]) == ["a/notes.wav: damaged."]
 
 
 def test_done_before_keeps_what_was_found_and_claims_no_time() -> None:
-    assert Row.of(DONE).done_before().cells()[1:6] == ("already done", "Norwegian Bokmål", "12", "0.88", "–")
+    assert cells(Row.of(DONE).done_before())[1:6] == ("already done", "Norwegian Bokmål", "12", "0.88", "–")
     before = Row.of(BROKEN).done_before()
     assert before.outcome == "already done" and before.message == "failed before: Not audio: notes.wav."
-
-
-def test_the_summary_counts_every_recording_once() -> None:
-    rows = [Row.of(DONE), Row.of(EMPTY), Row.of(BROKEN), Row.of(DONE).done_before()]
-    assert summary(rows) == "4 recordings: 2 transcribed, 1 already done, 1 failed."
-    assert summary(rows[:1]) == "1 recording: 1 transcribed."
-    assert summary([]) == "There are no recordings in this folder."
 
 
 @pytest.mark.parametrize("width", [100, 120, 200])
@@ -86,7 +73,7 @@ def test_a_cell_takes_exactly_its_columns(text: str, width: int) -> None:
 
 def test_markdown_leads_to_what_the_page_knows_and_gives_reasons_below() -> None:
     done = replace(Row.of(DONE), link="/artifacts/artifact/12")
-    failed = Row.of_error("a.wav", UnreadableMedia("a.wav is " + "very " * 20 + "damaged."), "/runs/flow-run/34")
+    failed = Row("a.wav", "failed", message="a.wav is " + "very " * 20 + "damaged.", link="/runs/flow-run/34")
     table, reasons, where = as_markdown([done, failed], "/data/out_1").split("\n\n")
     assert "[reel-1.wav](/artifacts/artifact/12)" in table
     assert "[a.wav](/runs/flow-run/34)" in table and "damaged." not in table

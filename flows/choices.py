@@ -1,0 +1,121 @@
+"""What the forms offer: labels that people read, and what each stands for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from speechpipe import languages
+from speechpipe.registry import ModelEntry, list_models
+
+from .places import RECORDINGS
+
+AUTOMATIC = "Automatic"
+EVERYTHING = "All collections"
+#: A list longer than this helps nobody; then only the uppermost folders are offered.
+MOST_COLLECTIONS = 300
+
+#: Each table: what the form shows → what it stands for. None leaves it as it is set for the whole installation.
+Table = Mapping[str, str | None]
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as scan:
+            names = [e.name for e in scan if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names) if name.isprintable() and "\\" not in name]
+
+
+def _size(octets: int | None) -> str:
+    if not octets:
+        return ""
+    return f"{octets / 1e9:.1f} GB" if octets >= 1e9 else f"{max(1, round(octets / 1e6))} MB"
+
+
+def model_label(entry: ModelEntry) -> str:
+    """``nb-whisper-large (Norwegian Bokmål; Apache-2.0; 3.1 GB)``; says where a model is for trying out only."""
+    named = [languages.name(code) for code in entry.languages]
+    spoken = ", ".join(named) if len(named) <= 3 else f"{len(named)} languages"
+    told = [spoken, entry.licence or "licence not known", _size(entry.size)]
+    told += ["demonstration only"] if entry.demonstration else []
+    return f"{entry.name} ({'; '.join(filter(None, told))})"
+
+
+def installed_models(role: str) -> dict[str, str | None]:
+    """The models of this role whose files are here, by label: what is not here is fetched by an operator first."""
+    return {model_label(entry): entry.name for entry in list_models() if role in entry.roles and entry.size}
+
+
+def collections(recordings: Path | None = None) -> list[str]:
+    """The folders of recordings, two deep, as they can be chosen; the first stands for all of them."""
+    configured = os.environ.get(RECORDINGS)
+    root = recordings or (Path(configured) if configured else None)
+    if root is None:
+        return [EVERYTHING]
+    upper = _folders(root)
+    names = [name for folder in upper for name in (folder.name, *(f"{folder.name}/{f.name}" for f in _folders(folder)))]
+    return [EVERYTHING, *(names if len(names) <= MOST_COLLECTIONS else [folder.name for folder in upper])]
+
+
+def label(table: Table, value: str | None) -> str:
+    """What the form shows for ``value``, which may be a label already, also one from before its brackets changed.
+
+    Raises:
+        ValueError: neither.
+    """
+    if value in table:
+        return str(value)
+    name = value.split(" (")[0] if value else value
+    for shown, means in table.items():
+        if means in (value, name):
+            return shown
+    raise ValueError(f"{value!r} is none of: {', '.join(table)}")
+
+
+def one_of(table: Table) -> tuple[Callable[[str], str], dict[str, Any]]:
+    """The check of a field that takes one of a table, and what its form needs to know."""
+    return lambda value: label(table, value), {"enum": list(table)}
+
+
+MODELS: Table = {AUTOMATIC: None} | installed_models("asr")
+ALIGNERS: Table = {AUTOMATIC: None, "None: the times that the speech model gives": "none"} | installed_models("aligner")
+LANGUAGES: Table = {
+    "Automatic: as heard": None,
+    **dict(sorted((language.name, code) for code, language in languages.LANGUAGES.items())),
+}
+CHANNELS: Table = {
+    AUTOMATIC: None,
+    "Mixed into one": "mix",
+    "Each channel apart, as in an interview with one microphone each": "split",
+    "Only the first (left)": "1",
+    "Only the second (right)": "2",
+}
+FORMATS: Table = {
+    "WebVTT captions (.vtt)": "vtt",
+    "ALTO full text (.alto.xml)": "alto",
+    "All that is known (.json)": "json",
+    "Plain text (.txt)": "txt",
+}
+
+_check_format, _formats = one_of(FORMATS)
+Format = Annotated[str, AfterValidator(_check_format), Field(json_schema_extra=_formats)]
+
+
+def _offer_collections(schema: dict[str, Any]) -> None:
+    # Looked up when the form is made, so that a form made anew shows a folder that has come since.
+    schema["enum"] = collections()
+
+
+def _is_collection(value: str) -> str:
+    if value not in (offered := collections()):
+        raise ValueError(f"There is no collection {value!r}; there are: {', '.join(offered)}")
+    return value
+
+
+Collection = Annotated[str, AfterValidator(_is_collection), Field(json_schema_extra=_offer_collections)]

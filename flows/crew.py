@@ -1,0 +1,88 @@
+"""Who does the work of a batch: runs of their own that ``serve`` starts, or this process where nobody serves."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+from uuid import UUID
+
+from httpx import HTTPError
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.deployments import run_deployment
+
+from speechpipe.pipeline.queue import Group
+
+from .group import do_one
+from .parameters import How
+from .process import is_served
+
+log = logging.getLogger("speechpipe.flows")
+
+ONE, SEVERAL = "transcribe-recording/Transcribe one recording", "transcribe-group/Transcribe a group of recordings"
+
+
+class Crew(Protocol):
+    def begin(self, group: Group) -> None: ...
+
+    def ended(self) -> list[Group]:
+        """The groups that have ended since it was asked last, however they ended."""
+        ...
+
+
+def crew(how: How, again: bool, tag: str) -> Crew:
+    return Runs(how, again, tag) if is_served() else Here(how, again)
+
+
+class Here:
+    """In this process, at once: the demo."""
+
+    def __init__(self, how: How, again: bool) -> None:
+        self._how, self._again = how, again
+        self._ended: list[Group] = []
+
+    def begin(self, group: Group) -> None:
+        for work in group:
+            do_one(work.identifier, self._again, self._how)
+        self._ended.append(group)
+
+    def ended(self) -> list[Group]:
+        ended, self._ended = self._ended, []
+        return ended
+
+
+class Runs:
+    """Runs of the deployments, each a process: a long recording alone, short ones as a group."""
+
+    def __init__(self, how: How, again: bool, tag: str) -> None:
+        self._how, self._again, self._tags = how.model_dump(), again, [tag]
+        self._working: dict[UUID, Group] = {}
+
+    def begin(self, group: Group) -> None:
+        names = [work.identifier for work in group]
+        which: dict[str, dict[str, Any]]
+        if len(group) == 1:
+            deployment, which, called = ONE, {"recording": {"recording": names[0]}}, names[0]
+        else:
+            deployment, which = SEVERAL, {"recordings": {"recordings": names}}
+            called = f"{len(names)} from {names[0]}"
+        for asked in which.values():
+            asked["again"] = self._again
+        run: Any = run_deployment(
+            deployment, parameters={**which, "how": self._how}, flow_run_name=called, tags=self._tags, timeout=0
+        )
+        self._working[run.id] = group
+
+    def ended(self) -> list[Group]:
+        if not self._working:
+            return []
+        which = FlowRunFilter(id=FlowRunFilterId(any_=list(self._working)))
+        try:
+            with get_client(sync_client=True) as client:
+                runs = client.read_flow_runs(flow_run_filter=which)
+        except HTTPError:
+            log.warning("The server does not answer; waiting for it.")
+            return []
+        over = {run.id for run in runs if run.state is not None and run.state.is_final()}
+        over |= self._working.keys() - {run.id for run in runs}
+        return [self._working.pop(run) for run in over]

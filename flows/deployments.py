@@ -1,0 +1,144 @@
+"""The flows under the names that people see, with their forms; and the watch over runs that fall silent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect import Flow
+from prefect.automations import Automation, EventTrigger, Posture
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, FlowRun, StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.types.entrypoint import EntrypointType
+from prefect.utilities.callables import parameter_schema
+
+from speechpipe.pipeline.queue import deadline
+
+from .export import export_formats
+from .group import transcribe_group
+from .new import transcribe_again, transcribe_new
+from .parameters import DoneRecordings, Exported, How, NewRecordings
+from .recording import transcribe_recording
+from .withdraw import withdraw_recording
+
+#: A run without a heartbeat for this long is dead; three times the heartbeat's interval.
+SILENCE = timedelta(seconds=90)
+ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+NEW = "Transcribe new recordings"
+
+#: Name → its flow and what it is for.
+DEPLOYED: dict[str, tuple[Flow[..., Any], str]] = {
+    NEW: (
+        transcribe_new,
+        "Looks for recordings that were not done before and does each in a run of its own. What fails is explained in "
+        "the report at the end; the others are done all the same. Set a schedule to have it done every night.",
+    ),
+    "Transcribe one recording": (
+        transcribe_recording,
+        "Does one recording, which you name as the report has it.",
+    ),
+    "Re-transcribe with another model": (
+        transcribe_again,
+        "Does finished recordings again that were done with another model than the one you choose. What a person has "
+        "corrected stays; the new result is put beside it.",
+    ),
+    "Export formats": (
+        export_formats,
+        "Makes files in other formats from finished transcripts, in a few moments, since nothing is listened to.",
+    ),
+    "Withdraw a recording": (
+        withdraw_recording,
+        "Erases the transcripts of a recording, work in progress and its rows in the reports, and keeps it from being "
+        "done again. The recording itself stays.",
+    ),
+    "Transcribe a group of recordings": (
+        transcribe_group,
+        "Short recordings one after the other. The other flows start it by themselves; there is no need to run it.",
+    ),
+}
+
+
+def deployments(how: How, every: timedelta | None = None) -> list[Any]:
+    """All flows as ``prefect.serve`` takes them. With ``every`` new recordings are looked for by themselves."""
+    defaults: dict[str, dict[str, Any]] = {
+        "recordings": NewRecordings().model_dump(),
+        "how": how.model_dump(),
+        "what": Exported().model_dump(),
+    }
+    made = []
+    for name, (flow, description) in DEPLOYED.items():
+        taken = flow.parameters.properties
+        parameters = {field: value for field, value in defaults.items() if field in taken}
+        if flow is transcribe_again:
+            parameters["recordings"] = DoneRecordings().model_dump()
+        elif flow is not transcribe_new:
+            parameters.pop("recordings", None)
+        if flow is withdraw_recording:
+            parameters.pop("what", None)
+        batch = flow in (transcribe_new, transcribe_again)
+        made.append(
+            flow.to_deployment(
+                name,
+                description=description,
+                parameters=parameters,
+                interval=every if name == NEW else None,
+                concurrency_limit=ONE_AT_A_TIME if batch else None,
+                entrypoint_type=EntrypointType.MODULE_PATH,
+                tags=["speechpipe"],
+            )
+        )
+    return made
+
+
+def refresh_forms() -> None:
+    """Offer in the forms what can be chosen by now: a folder may have come since the flows were deployed."""
+    with get_client(sync_client=True) as client:
+        for name, (flow, _) in DEPLOYED.items():
+            found = client.read_deployment_by_name(f"{flow.name}/{name}")
+            schema = parameter_schema(flow)
+            if schema.model_dump() != found.parameter_openapi_schema:
+                client.update_deployment(found.id, DeploymentUpdate(parameter_openapi_schema=schema))
+
+
+def go_on(interrupted: list[FlowRun]) -> None:
+    """Begin anew what people or schedules had begun and a stop of the machine or the server interrupted, unless its
+    time is over."""
+    with get_client(sync_client=True) as client:
+        for run in interrupted:
+            if run.deployment_id is None or run.parent_task_run_id is not None:
+                continue
+            asked = run.parameters.get("recordings") or {}
+            began = (run.start_time or datetime.now(UTC)).astimezone()
+            over = deadline(asked.get("until", ""), began)
+            if over is None or over > datetime.now(UTC):
+                client.create_flow_run_from_deployment(run.deployment_id, parameters=run.parameters)
+
+
+def crash_silent_runs(within: timedelta = SILENCE) -> None:
+    """Have the server call a run crashed that no longer gives a sign of life, as after a power cut or kill -9."""
+    automations: Any = Automation  # typed for asynchronous code too
+    name = "Runs without a sign of life have crashed"
+    try:
+        automations.read(name=name)
+    except ValueError:
+        automation = automations(
+            name=name,
+            trigger=EventTrigger(
+                after={"prefect.flow-run.heartbeat"},
+                expect={"prefect.flow-run.*"},
+                match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+                for_each={"prefect.resource.id"},
+                posture=Posture.Proactive,
+                threshold=1,
+                within=within,
+            ),
+            actions=[
+                ChangeFlowRunState(
+                    name=None, state=StateType.CRASHED, message="The run gave no sign of life any more.", force=False
+                )
+            ],
+        )
+        automation.create()

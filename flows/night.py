@@ -1,0 +1,198 @@
+"""A batch from its selection to its morning report: what is to be done is handed out, what came of it is read from the
+receipts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import State, runtime, tags
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.states import Completed, Failed
+
+from speechpipe.errors import SpeechpipeError
+from speechpipe.pipeline.forecast import Forecast
+from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, deadline, queue
+from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
+from speechpipe.repositories.contract import Receipt
+from speechpipe.repositories.selection import TODO, Choice, Policy, select, settle
+
+from .crew import Crew, crew
+from .parameters import How
+from .places import Found, below
+from .process import AT_ONCE
+from .recording import left, places, row_of, transcriber
+from .reports import publish
+
+log = logging.getLogger("speechpipe.flows")
+
+SECONDS_BETWEEN_LOOKS = 2.0
+SECONDS_BETWEEN_UPDATES = 5.0
+#: What a recording costs beside its computing: to be seen as a run with four stages.
+EACH_MS = 1_000
+#: What the selection says of a recording that is not done now → what the report calls it.
+LEFT = {"waiting": WAITING, "forbidden": LEFT_OUT, "withdrawn": WITHDRAWN, "damaged": FAILED}
+GIVEN_UP = "It was begun three times and never finished."
+LOOK = "Another run may have it, or its process be killed each time, as where memory is short: look at its runs."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``changes`` to the policy of the settings; ``only``: the kinds of choices that are done, all where None."""
+
+    collection: str
+    until: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """``expected_ms``: how long its computing will take, as far as is known."""
+
+    found: Found
+    choice: Choice
+    expected_ms: int
+
+
+def batch(asked: Asked, how: How, title: str) -> State[Any]:
+    """The whole of it, as the state that the flow ends in; its data are the rows.
+
+    A fault that stands in the way of all is the failure of the batch; what is wrong with one recording is in its row.
+    """
+    began = now()
+    try:
+        model = transcriber(how.settings()).model
+        chosen, rows = look_through(asked, Policy(model=model.name, model_revision=model.revision))
+        line = queue(map(work_of, chosen), int(os.environ.get(AT_ONCE, "1")), deadline(asked.until, began))
+        if chosen:
+            log.info("%d recordings to do, %d at once.", len(chosen), line.at_once)
+        tag = f"batch-{str(runtime.flow_run.id)[:8]}"
+        night = Night(chosen, line, crew(how, any(one.choice.again for one in chosen), tag))
+        with tags(tag):
+            night.work()
+    except SpeechpipeError as error:
+        log.error("%s", below(str(error)))
+        return Failed(message=below(str(error)), data=error)
+    rows = sorted([*rows, *night.rows()], key=lambda row: row.recording)
+    publish(Report(title, tuple(rows), night.note), began, tag)
+    log.info("%s", headline(rows))
+    if night.note:
+        return Failed(message=f"{night.note} {headline(rows)}", data=rows)
+    return Completed(message=headline(rows), data=rows)
+
+
+def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]:
+    """What is to be done, and the rows of all else."""
+    chosen: list[Chosen] = []
+    rows: list[Row] = []
+    for place, inside in places().within(asked.collection):
+        own = replace(Policy.of(place.night, policy.model, policy.model_revision), **asked.changes)
+        selection = settle(place.repository, select(place.repository, own))
+        forecast = Forecast.of(place.repository.receipts(), policy.model)
+        for choice in selection.choices:
+            if not PurePosixPath(choice.item.location).is_relative_to(inside):
+                continue
+            found = place.found(choice.item)
+            if choice.kind in (asked.only or TODO):
+                expected_ms = forecast.expected_of(place.repository, choice.item)
+                chosen.append(Chosen(found, choice, expected_ms + EACH_MS))
+            else:
+                rows.append(row_of_choice(found, choice))
+        rows += [
+            Row(place.called(one.name), LEFT_OUT, message=one.reason)
+            for one in selection.left_out
+            if PurePosixPath(one.name).is_relative_to(inside)
+        ]
+    return chosen, rows
+
+
+def row_of_choice(found: Found, choice: Choice) -> Row:
+    """The row of a recording that is not done now."""
+    if choice.kind in LEFT:
+        return Row(found.name, LEFT[choice.kind], message=below(choice.reason))
+    if choice.receipt is None:
+        return Row(found.name, WAITING, message=below(choice.reason))
+    return row_of(found, choice.receipt).done_before()
+
+
+class Night:
+    """The work of a batch: groups go to the crew, what came of each recording is read from its receipt."""
+
+    def __init__(self, chosen: Sequence[Chosen], line: Queue, crew: Crew) -> None:
+        self.chosen = {one.found.name: one for one in chosen}
+        self.line, self.crew = line, crew
+        self.ended: list[Receipt] = []
+        self.receipts: dict[str, Receipt] = {}
+        self.note: str | None = None
+
+    def work(self) -> None:
+        """Until nothing is left that may begin, or all fails for one reason."""
+        bar = Bar(len(self.chosen))
+        while not self.line.finished(now()):
+            while self.note is None and (group := self.line.next(now())):
+                self.crew.begin(group)
+            ended = self.crew.ended()
+            for group in ended:
+                self.line.ended(group, self._undone(group), now())
+            if reason := common_reason(self.ended):
+                self.note = f"Stopped early, as every recording fails for one reason: {reason}"
+            if self.note and not self.line.working:
+                return
+            bar.at(len(self.receipts))
+            if not ended:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def rows(self) -> list[Row]:
+        rows = [row_of(self.chosen[name].found, receipt) for name, receipt in self.receipts.items()]
+        rows += [Row(work.identifier, FAILED, message=GIVEN_UP, cure=LOOK) for work in self.line.given_up]
+        waits = self.note or "It would not have been finished in time."
+        rows += [Row(work.identifier, WAITING, message=waits) for work in self.line.waiting]
+        return rows
+
+    def _undone(self, group: Group) -> list[str]:
+        """Those of a group that ended without a receipt of this batch; the receipts of the others are kept."""
+        undone = []
+        for work in group:
+            one = self.chosen[work.identifier]
+            receipt = one.found.place.repository.existing(one.found.item)
+            if receipt is None or receipt == one.choice.receipt:
+                undone.append(work.identifier)
+            else:
+                self.receipts[work.identifier] = receipt
+                self.ended.append(receipt)
+        return undone
+
+
+class Bar:
+    """How far the batch is, on its page."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.began, self.moved = total, time.monotonic(), time.monotonic()
+        self.id = create_progress_artifact(0.0, key="batch", description=f"{total} recordings to do") if total else None
+
+    def at(self, done: int) -> None:
+        at = time.monotonic()
+        if self.id is None or (at - self.moved < SECONDS_BETWEEN_UPDATES and done < self.total):
+            return
+        self.moved = at
+        told = f"{done} of {self.total} recordings"
+        told += f", {left((at - self.began) * (self.total - done) / done)}" if 0 < done < self.total else ""
+        update_progress_artifact(cast(UUID, self.id), 100.0 * done / self.total, description=told)
+
+
+def work_of(one: Chosen) -> Work:
+    since = one.choice.since
+    waited = (datetime.now(UTC) - since).total_seconds() if since else 0.0
+    return Work(one.found.name, one.expected_ms, waited)
+
+
+def now() -> datetime:
+    return datetime.now().astimezone()

@@ -1,0 +1,52 @@
+"""Files in other formats from a transcript that was deposited, without listening again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from speechpipe import formats
+from speechpipe.errors import OutputError, RepositoryError, UsageError
+from speechpipe.files import write_atomically
+from speechpipe.repositories.contract import Item, Receipt, Repository
+from speechpipe.settings import Captions
+
+
+def export(
+    repository: Repository, item: Item, receipt: Receipt, names: Sequence[str], target: Path, captions: Captions
+) -> list[Path]:
+    """Write one recording's transcript in the formats ``names`` below ``target``, where the recording's own folder is
+    mirrored. A file that was deposited, and perhaps corrected by a person, is copied; any other is made from the JSON.
+
+    Raises:
+        UsageError: no JSON was deposited, or it is no transcript. RepositoryError: it cannot be read. OutputError.
+    """
+    deposited = repository.paths(item, receipt)
+    whole = next((path for path in deposited if path.name.endswith(formats.suffix("json"))), None)
+    if whole is None:
+        raise UsageError(
+            f"{item.identifier} has no JSON, from which others are made.",
+            cure="Transcribe it again with 'All that is known (.json)' among the files to write.",
+        )
+    stem = whole.name.removesuffix(formats.suffix("json"))
+    by_name = {path.name: path for path in deposited}
+    folder = target / PurePosixPath(item.location).parent
+    written = []
+    for name in names:
+        filename = stem + formats.suffix(name)
+        if filename in by_name:
+            content = _read(by_name[filename])
+        else:
+            content = formats.write(formats.read(_read(whole), "json"), name, captions)
+        if not folder.resolve().is_relative_to(target.resolve()):
+            raise OutputError(f"{folder} leads out of {target}.", cure="Remove the link.")
+        write_atomically(folder / filename, content)
+        written.append(folder / filename)
+    return written
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RepositoryError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -23,8 +23,7 @@ Examples:
   speechpipe models list --installed --json
 """
 LANGUAGES_EPILOG = "\b\nExample:\n  speechpipe models languages\n"
-#: Codes that stand in a row; of more, how many.
-_MOST = 3
+_LEGEND = "~ estimated; * accept the licence first. What one is good for: speechpipe models show NAME"
 
 
 @click.command("list", epilog=EPILOG)
@@ -55,9 +54,10 @@ def list_(language: str | None, role: str | None, installed: bool, as_json: bool
         for entry in entries:
             say_json(as_data(entry, here))
         return
-    for line in table(("NAME", "LANGUAGES", "USE", "DOWNLOAD", "LICENCE", ""), [_row(e, here) for e in entries], 46):
+    head = ("NAME", "LANGUAGES", "USE", "DOWNLOAD", "LICENCE", "")
+    for line in table(head, [_row(entry, here) for entry in entries]):
         say(line)
-    note(f"\n{len(entries)} models (~: estimated). What one is good for: speechpipe models show NAME")
+    note(f"\n{len(entries)} models. {_LEGEND}")
 
 
 @click.command("languages", epilog=LANGUAGES_EPILOG)
@@ -101,24 +101,19 @@ def as_data(entry: ModelEntry, here: frozenset[str]) -> dict[str, Any]:
 def _row(entry: ModelEntry, here: frozenset[str]) -> tuple[str, ...]:
     from speechpipe.registry import words
 
-    codes = entry.languages
-    spoken = ", ".join(codes) if len(codes) <= _MOST else f"{len(codes)} languages"
+    first, *more = entry.languages
+    spoken = ", ".join(entry.languages) if len(more) < 2 else f"{first} +{len(more)}"
     uses = {"asr": "recognise", "aligner": "align", "pretrained": "none"}
-    remarks = {
-        "demonstration only": entry.demonstration,
-        "here": entry.name in here and not entry.demonstration,
-        "not usable": not entry.usable,
-        "accept licence": entry.usable and words.gated(entry),
-    }
     octets = entry.size or entry.download_bytes
     guess = f"~{words.size(3 * entry.parameters)}" if entry.parameters else "?"
+    remarks = {"demo": entry.demonstration, "unusable": not entry.usable, "here": entry.name in here}
     return (
         entry.name,
-        spoken,
-        ", ".join(uses[role] for role in entry.roles),
+        spoken if entry.national else str(len(entry.languages)),
+        uses[entry.roles[0]] if len(entry.roles) == 1 else "both",
         words.size(octets) if octets else guess,
-        entry.licence or "not known",
-        ", ".join(text for text, holds in remarks.items() if holds),
+        (entry.licence or "not known") + ("*" if words.gated(entry) else ""),
+        next((text for text, holds in remarks.items() if holds), ""),
     )
 
 

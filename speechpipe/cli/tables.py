@@ -10,15 +10,17 @@ from speechpipe.cli.console import shown
 
 
 def width() -> int:
-    """Columns to write in: those of the terminal, within what can be read with ease."""
-    return max(60, min(100, shutil.get_terminal_size((100, 24)).columns))
+    """Columns for text: those of the terminal, within what can be read with ease."""
+    return max(60, min(100, _terminal() or 100))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], first: int | None = None) -> list[str]:
-    """Columns as wide as their widest cell. ``first``: most of the first one; a longer cell has a line of its own."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest cell. Where the terminal is too narrow, a long first cell has a line of its own;
+    what goes into a file or another program keeps a line a row."""
     cells = [[shown(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    widths[0] = min(widths[0], first or widths[0])
+    if terminal := _terminal():
+        widths[0] = min(widths[0], max(16, terminal - sum(widths[1:]) - 2 * (len(widths) - 1)))
     lines: list[str] = []
     for row in cells:
         if len(row[0]) > widths[0]:
@@ -46,3 +48,8 @@ def wrapped(text: str, first: str = "", rest: str | None = None) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _terminal() -> int:
+    """Columns of the terminal; 0 where there is none."""
+    return shutil.get_terminal_size((0, 24)).columns

@@ -49,7 +49,7 @@ def purpose(entry: ModelEntry) -> str:
         return f"A beginning for who trains a model of {named}; nothing by itself."
     if entry.roles[0] == "aligner":
         return f"Times the words of {named}; it can recognise too, letter by letter."
-    return f"{named}, letter by letter; it times words too." if "aligner" in entry.roles else f"{named}."
+    return f"{named}, letter by letter; it times words too." if "aligner" in entry.roles else f"Speech in {named}."
 
 
 def spoken(codes: Sequence[str], most: int = 4) -> str:

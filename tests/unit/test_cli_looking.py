@@ -80,7 +80,7 @@ def test_lengths(ms: int | None, text: str) -> None:
 def test_models_are_listed_with_what_they_are_not_for() -> None:
     lines = run("models", "list").output.splitlines()
     (whisper,) = [line for line in lines if line.startswith("whisper-tiny-archive ")]
-    assert whisper.endswith("demonstration only")
+    assert whisper.endswith("demo")
     assert "en, nb" in whisper
 
 

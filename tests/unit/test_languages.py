@@ -60,6 +60,72 @@ def test_languages_that_whisper_lacks_are_known_all_the_same(code: str) -> None:
     assert languages.name(code)
 
 
+def test_a_borrowed_token_is_another_languages() -> None:
+    borrowed = {code: row.whisper for code, row in languages.LANGUAGES.items() if row.borrowed}
+    assert borrowed == {"gsw": "de", "gd": "cy", "vls": "nl"}
+    assert not languages.LANGUAGES["nb"].borrowed, "no is Norwegian itself"
+
+
+@pytest.mark.parametrize(
+    ("written", "nearest"),
+    [
+        ("norsk", "nb"),
+        ("Norwegian", "nb"),
+        ("norwgian", "nb"),
+        ("nynorsk", "nn"),
+        ("svenska", "sv"),
+        ("Swedish", "sv"),
+        ("suomi", "fi"),
+        ("deutsch", "de"),
+        ("english", "en"),
+        ("sami", "se"),
+        ("Gaelic", "gd"),
+        ("eesti", "et"),
+    ],
+)
+def test_a_name_brings_up_the_code(written: str, nearest: str) -> None:
+    assert languages.near(written)[0] == nearest
+    with pytest.raises(UnknownLanguage, match=rf"Did you mean {nearest} \("):
+        languages.check(written)
+
+
+@pytest.mark.parametrize("written", ["", " ", "x", "xx", "kqzx", "🇳🇴"])
+def test_nothing_near_is_made_up(written: str) -> None:
+    assert languages.near(written) == []
+
+
+def test_rows_of_the_table_in_words() -> None:
+    assert languages.row("nob") == "nb (Norwegian Bokmål)"
+    assert languages.row("gsw") == "gsw (Swiss German; Whisper borrows de)"
+    assert languages.row("se") == "se (Northern Sámi; not in Whisper)"
+
+
+def test_kin_is_in_the_table() -> None:
+    assert languages.related("sma") == ["smj", "se"]
+    assert languages.related("vls") == ["nl"]
+    assert languages.related("sv") == []
+    for code in languages.LANGUAGES:
+        assert all(languages.check(other) != code for other in languages.related(code))
+
+
+def test_what_a_language_calls_itself_belongs_to_the_table() -> None:
+    assert set(languages._OWN_NAMES) <= set(languages.LANGUAGES)
+
+
+def test_the_error_for_a_language_that_a_model_lacks_shows_the_rows() -> None:
+    error = languages.unsupported("some/model", "sme", ["nn", "nb", "gsw"])
+    assert error.message == "The model some/model does not know se (Northern Sámi; not in Whisper)."
+    assert "It knows gsw (Swiss German; Whisper borrows de), nb (Norwegian Bokmål), nn (" in error.advice
+    assert error.advice.endswith("speechpipe models recommend --language se")
+
+
+def test_of_many_languages_the_error_shows_a_few() -> None:
+    error = languages.unsupported("some/model", "se", [c for c, row in languages.LANGUAGES.items() if row.whisper])
+    assert error.advice.count("(") == 6
+    assert " more." in error.advice
+    assert "It knows" not in languages.unsupported("some/model", "se", []).advice
+
+
 def test_the_table_holds_exactly_whispers_languages() -> None:
     from faster_whisper.tokenizer import _LANGUAGE_CODES
 

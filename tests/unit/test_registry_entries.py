@@ -25,6 +25,8 @@ GOOD: dict[str, Any] = {
 
 
 EMBEDDED = [model for model in registry.list_models() if model.embedded]
+ALIGNER = {**GOOD, "name": "letters", "family": "wav2vec2-ctc", "roles": ["aligner"]}
+NC = {"licence": "CC-BY-NC-4.0", "restrictions": ["non-commercial"]}
 HUB = {"repository": "some/model"}
 
 
@@ -98,11 +100,72 @@ def test_embedded_models_stay_below_their_limit() -> None:
         ({"measured": [{"set": "AN4", "wer": -0.1, "source": "card"}]}, "greater than"),
         ({"measured": [{"set": "AN4", "wer": 0.1}]}, "required"),
         ({"layout": {"ct3": "."}}, "not permitted"),
+        ({"layout": {"ct2": "../up"}}, "pattern"),
+        ({"layout": {"ct2": "/ct2"}}, "pattern"),
+        ({"layout": {"ct2": "ct2", "ct2_status": "none"}}, "its status is 'none'"),
+        ({"layout": {"ct2_status": "seen"}}, "its status is 'seen'"),
+        ({"layout": {"ct2_status": "none"}}, "no form that could be fetched"),
+        ({"layout": {"ct2": ".", "ct2_repository": "a/b"}}, "by whom"),
+        ({"layout": {"ct2": ".", "ct2_by": "publisher"}}, "its name"),
+        ({"layout": {"huggingface": ".", "ct2_repository": "a/b", "ct2_by": "publisher"}}, "the folder in it"),
+        ({"layout": {"ct2": ".", "ct2_revision": "a" * 40}}, "needs its repository"),
+        ({"layout": {"ct2": ".", "ct2_repository": "a/b", "ct2_by": "publisher"}}, "in no repository"),
+        ({"name": "some/model"}, "plain name"),
+        ({"name": "some/model", "hub": {"repository": "other/model"}}, "not that of the repository"),
+        ({"name": "some/model", "hub": {"repository": "some/model", "branch": "strict"}}, "and its branch"),
+        ({"name": "some/model@strict", "hub": HUB}, "and its branch"),
+        ({"name": "some/model", "hub": {"repository": "some/model", "revision": "78cb1b6"}}, "pattern"),
+        ({"name": "some/model", "hub": {"repository": "some/model/.."}}, "pattern"),
+        ({"languages": ["se"]}, "no token for se"),
+        ({"languages": ["pt"], "varieties": ["nb-NO"]}, "languages with a region"),
+        ({"languages": ["pt"], "varieties": ["pt"]}, "languages with a region"),
+        ({"beside": ["en"]}, "among its languages"),
+        ({"beside": ["nb"]}, "not all of them"),
+        ({"roles": ["pretrained"]}, "cannot be used"),
+        ({"roles": ["pretrained", "asr"], "unusable": "So it is."}, "no other role"),
+        ({"family": "wav2vec2-ctc", "beam_size": 5}, "only Whisper"),
+        ({"family": "wav2vec2-ctc", "without_timestamps": True}, "only Whisper"),
+        ({"licence": None}, "has a name"),
+        ({"licence": "CC-BY-NC-4.0"}, "do not agree"),
+        ({"restrictions": ["non-commercial"]}, "do not agree"),
+        ({"licence": "OpenRAIL"}, "restricts use"),
+        ({"licence_status": "hearsay"}, "stated"),
+        ({"demonstration": True, "good_for": None}, "good for"),
+        ({"parameters": 0}, "greater than"),
+        ({"avoid_compute_types": ["float64"]}, "float16"),
     ],
 )
 def test_a_wrong_entry_is_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         entry(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"languages": ["se"], "language_token": "generation_config"},
+        {"languages": ["gsw"]},
+        {"languages": ["pt"], "varieties": ["pt-PT"]},
+        {"name": "some/model@strict", "hub": {"repository": "some/model", "branch": "strict", "revision": "a" * 40}},
+        {"name": "some/model", "hub": HUB, "layout": {"huggingface": "."}},
+        {"roles": ["pretrained"], "family": "wav2vec2", "unusable": "It is only pretrained."},
+        {"licence": None, "licence_status": "unverified"},
+    ],
+)
+def test_what_the_survey_holds_can_be_said(changes: dict[str, Any]) -> None:
+    assert entry(**changes).name
+
+
+def test_whether_the_ready_form_is_there_follows_from_the_layout_where_it_is_not_said() -> None:
+    assert entry().layout.ct2_status == "seen"
+    assert entry(name="some/model", hub=HUB, layout={"huggingface": "."}).layout.ct2_status == "unknown"
+
+
+def test_mel_bins_follow_from_the_base_where_they_are_not_said() -> None:
+    assert entry().expected_mel_bins is None
+    assert entry(base="openai/whisper-small").expected_mel_bins == 80
+    assert entry(base="openai/whisper-large-v3-turbo").expected_mel_bins == 128
+    assert entry(base="openai/whisper-large-v3", mel_bins=80).expected_mel_bins == 80
 
 
 def test_an_entry_cannot_be_changed() -> None:
@@ -116,6 +179,9 @@ def test_an_entry_cannot_be_changed() -> None:
         ([GOOD, GOOD], "one name"),
         ([{**GOOD, "aligners": ["absent"]}], "absent"),
         ([{**GOOD, "aligners": ["some-model"]}], "role aligner"),
+        ([{**GOOD, "aligners": ["letters"]}, {**ALIGNER, **NC}], "not for commercial use"),
+        ([{**GOOD, "aligners": ["letters"]}, {**ALIGNER, "languages": ["sv"]}], "no language in common"),
+        ([{**GOOD, "aligners": ["letters"]}, {**ALIGNER, "unusable": "Lost."}], "role aligner"),
     ],
 )
 def test_an_inconsistent_registry_is_refused(models: list[dict[str, Any]], complaint: str) -> None:

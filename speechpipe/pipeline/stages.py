@@ -15,6 +15,7 @@ from speechpipe import audio
 from speechpipe.engines.contract import Clip, Options, Result, Utterance
 from speechpipe.pipeline import listening
 from speechpipe.pipeline.batches import Progress, append, done, in_batches, part, pending
+from speechpipe.pipeline.context import Told, in_turn
 from speechpipe.pipeline.detection import hear, places
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.plan import Plan, Window, read_plan, write_plan
@@ -128,14 +129,19 @@ class Stages:
         if not reused:
             options = Options.of(self.decoding)
             journal = self.workspace.journal("transcribe", key)
-            batches = in_batches(self.plan.windows, self.decoding.batch_size, lambda w: spoken.languages[w.index])
+            told = Told(self.plan.windows, done(journal)) if options.context else None
+            cut = in_turn if told else in_batches
+            batches = cut(self.plan.windows, self.decoding.batch_size, lambda w: spoken.languages[w.index])
             listened = _LISTENING if self.language == AUTO_SEGMENT else 0.0
             for batch in pending(journal, batches, part(progress, "transcribe", listened, 1)):
                 language = spoken.languages[batch[0].index]
                 engine = self.transcriber.engine_of(self.routes.of(language))
-                results = engine.transcribe([Clip(self._pcm(window), language) for window in batch], options)
+                clips = [Clip(self._pcm(w), language, told.before(w, language) if told else None) for w in batch]
+                results = engine.transcribe(clips, options)
                 heard = [self._entry(w, spoken, result) for w, result in zip(batch, results, strict=True)]
                 append(journal, batch, heard)
+                if told:
+                    told.add(batch, heard)
             steps = list(engine_steps(spoken, self.transcriber, started))
             self._finish("transcribe", key, steps, spoken.warnings)
         words = sum(len(u.text.split()) for _, _, utterances in self.heard() for u in utterances)

@@ -40,12 +40,12 @@ class Format:
 
 _HERE = "speechpipe.formats"
 _ROWS = (
-    Format("vtt", ".vtt", f"{_HERE}.vtt", "text/vtt"),
-    Format("alto", ".alto.xml", f"{_HERE}.alto", "application/xml"),
+    Format("vtt", ".vtt", f"{_HERE}.vtt", "text/vtt", reader=f"{_HERE}.vtt_reader"),
+    Format("alto", ".alto.xml", f"{_HERE}.alto", "application/xml", reader=f"{_HERE}.alto_reader"),
     Format("json", ".json", f"{_HERE}.json", "application/json", reader=f"{_HERE}.json", lossless=True),
     Format("txt", ".txt", f"{_HERE}.txt", "text/plain"),
-    Format("srt", ".srt", f"{_HERE}.srt", "application/x-subrip"),
-    Format("words.vtt", ".words.vtt", f"{_HERE}.words_vtt", "text/vtt"),
+    Format("srt", ".srt", f"{_HERE}.srt", "application/x-subrip", reader=f"{_HERE}.srt_reader"),
+    Format("words.vtt", ".words.vtt", f"{_HERE}.words_vtt", "text/vtt", reader=f"{_HERE}.vtt_reader"),
     Format("tsv", ".words.tsv", f"{_HERE}.tsv", "text/tab-separated-values"),
     Format("mets", ".mets.xml", f"{_HERE}.mets", "application/xml", describes=True),
 )

@@ -86,12 +86,15 @@ def _tags(alto: Any, transcript: Transcript) -> None:
     tags = _add(alto, "Tags")
     for row, lane in enumerate(lanes(transcript)):
         if lane.name:
-            _add(tags, "RoleTag", ID=f"lane{row}", TYPE="speaker" if lane.speaker else "channel", LABEL=lane.name)
+            kind, channel = ("speaker" if clean(lane.speaker or "") else "channel"), lane.channel
+            also = None if channel is None else f"Channel {channel + 1}"
+            _add(tags, "RoleTag", ID=f"lane{row}", TYPE=kind, LABEL=lane.name, DESCRIPTION=also)
     _add(tags, "OtherTag", ID="status", TYPE="status", LABEL=statement(transcript))
     for number, finding in enumerate(findings(transcript), 1):
         _add(tags, "OtherTag", ID=f"finding{number}", TYPE="finding", LABEL=finding)
     rights = transcript.rights
-    known = {"title": transcript.title, "rights": rights.statement, "access": rights.access}
+    known = {"title": transcript.title, "languages": " ".join(transcript.languages)}
+    known |= {"rights": rights.statement, "access": rights.access}
     for kind, label in {**known, "settings": settings_digest(transcript)}.items():
         if label and clean(label):
             uri = label if re.fullmatch(r"https?://[!-~]+", label) else None

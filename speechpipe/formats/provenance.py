@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from speechpipe.formats.text import clean
-from speechpipe.transcript import Outcome, Step, Transcript
+from speechpipe.transcript import Media, Outcome, Revision, Rights, Step, Transcript
 
 #: Outcomes without speech, as a sentence.
 OUTCOMES: dict[Outcome, str] = {
@@ -19,10 +19,12 @@ OUTCOMES: dict[Outcome, str] = {
 }
 #: What the steps that people ask about are called.
 STEPS = {"transcribe": "Recognition", "align": "Word alignment"}
+OTHER_STEPS = ("Decode", "Chunk")
 NOT_REVIEWED = "Machine-generated transcript; not reviewed by a person."
 ORIGIN_UNKNOWN = "It is not known who or what made this transcript."
 WITHHELD = "Withheld: "
-_STEP = re.compile(r"(.+) (\S*?)(?:, model (.+?))?(?:, revision (.+?))?(?:, sha256 (\w+))?")
+_CORRECTED = re.compile(r"(?:Machine-generated transcript|Transcript); corrected by (.*), (\S+)\.")
+_STEP = re.compile(r"([^,]*) ([^ ,]*)(?:, model (.+?))?(?:, revision (.+?))?(?:, sha256 (\w+))?")
 
 
 def statement(transcript: Transcript) -> str:
@@ -82,7 +84,7 @@ def created(transcript: Transcript) -> str | None:
 
 
 def settings_digest(transcript: Transcript) -> str | None:
-    """SHA-256 (16 digits) of what the steps were set to: two transcripts made alike have the same."""
+    """SHA-256 (its first 16 digits) of what the steps were set to: two transcripts made alike have the same."""
     if not any(step.settings for step in transcript.steps):
         return None
     settings = [[step.what, dict(step.settings)] for step in transcript.steps]
@@ -103,30 +105,42 @@ def withhold(transcript: Transcript, flags: tuple[str, ...]) -> Transcript:
     return replace(transcript, segments=kept, warnings=transcript.warnings + told_of)
 
 
-def step_from(what: str, text: str) -> Step | None:
-    """The step that ``told`` told of."""
+def known(lines: Sequence[str]) -> Transcript:
+    """What lines of ``provenance`` tell, as a transcript without segments; others are passed over."""
+    told_of = dict(reversed([(name, text) for name, _, text in (line.partition(": ") for line in lines) if text]))
+    source = re.fullmatch(r"(.*?)(?:, (\d{1,12})\.(\d{3}) s)?", told_of.get("Source", ""))
+    name, seconds, fraction = source.groups() if source else ("", None, None)
+    duration = None if seconds is None or fraction is None else int(seconds) * 1000 + int(fraction)
+    corrected = next((found for line in lines if (found := _CORRECTED.fullmatch(line))), None)
+    what = {called: step for step, called in STEPS.items()}
+    steps = [step for line in lines if (step := _step(line, what)) is not None]
+    made = told_of.get("Created")
+    if steps and made:
+        steps[-1] = replace(steps[-1], ended=made)
+    sentences = {sentence: outcome for outcome, sentence in OUTCOMES.items()}
+    return Transcript(
+        media=Media(name or "", sha256=told_of.get("SHA-256"), duration_ms=duration),
+        outcome=next((sentences[line] for line in lines if line in sentences), "speech"),
+        languages=tuple(told_of["Languages"].split(", ")) if "Languages" in told_of else (),
+        steps=tuple(steps),
+        warnings=tuple(line for line in lines if line.startswith(WITHHELD)),
+        complete="Incomplete" not in told_of,
+        incomplete_reason=told_of.get("Incomplete"),
+        revision=Revision(corrected.group(1), corrected.group(2)) if corrected else None,
+        identifier=told_of.get("Identifier"),
+        title=told_of.get("Title"),
+        rights=Rights(told_of.get("Rights"), told_of.get("Access")),
+    )
+
+
+def _step(line: str, what: Mapping[str, str]) -> Step | None:
+    """The step that a line of ``provenance`` told of."""
+    name, _, text = line.partition(": ")
     found = _STEP.fullmatch(text)
-    if found is None:
+    if found is None or (name not in what and name not in OTHER_STEPS):
         return None
     software, version, model, revision, sha256 = found.groups()
-    return Step(what, software, version, model, revision, sha256)
-
-
-def facts(lines: list[str]) -> dict[str, Any]:
-    """What ``provenance`` told, by its names; ``steps`` are those of STEPS."""
-    found: dict[str, Any] = {"steps": [], "withheld": []}
-    names = {name: what for what, name in STEPS.items()}
-    for line in lines:
-        name, _, text = line.partition(": ")
-        if name in names:
-            found["steps"] += filter(None, [step_from(names[name], text)])
-        elif line.startswith(WITHHELD):
-            found["withheld"].append(line)
-        elif text and name not in found:
-            found[name] = text
-        elif line:
-            found.setdefault("said", []).append(line)
-    return found
+    return Step(what.get(name, name.lower()), software, version, model, revision, sha256)
 
 
 def _clock(ms: int) -> str:

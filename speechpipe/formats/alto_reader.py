@@ -1,0 +1,176 @@
+"""ALTO with our time mapping, read back: each TextLine is a segment with its words, their times and confidences."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, get_args
+
+from speechpipe.formats import cued, xml
+from speechpipe.formats.alto import ALTO, TIMELINE
+from speechpipe.formats.provenance import known
+from speechpipe.formats.text import tokens
+from speechpipe.formats.turns import CUED, Lane
+from speechpipe.transcript import Event, EventKind, Media, Rights, Segment, Step, Transcript, Word
+
+_NUMBER = re.compile(r"(\d{1,15})(?:\.0*)?", re.ASCII)
+_LANES = {"channel", "speaker"}
+#: How ``processingStepSettings`` tells of a step's model.
+_MODEL = {"model": "model", "revision": "model_revision", "sha256": "model_sha256", "licence": "model_licence"}
+
+
+def read(content: bytes) -> Transcript:
+    """Raises UsageError: it is no ALTO of a recording."""
+    try:
+        return _transcript(xml.parse(content))
+    except (ValueError, OverflowError) as error:
+        raise cued.refuse(str(error), "ALTO") from error
+
+
+def _transcript(root: Any) -> Transcript:
+    if root.tag != f"{{{ALTO}}}alto":
+        raise ValueError(f"its root element is {root.tag!r}, not alto of version 4")
+    timeline = next(root.iter(f"{{{TIMELINE}}}timeline"), None)
+    if timeline is None:
+        raise ValueError("it does not say that its places are times (no tag timeline): it describes a page")
+    tags: dict[str, Any] = {tag.get("TYPE"): tag.get("LABEL") for tag in _all(root, "OtherTag")}
+    lanes = {tag.get("ID"): _lane(tag) for tag in _all(root, "RoleTag")}
+    told = known([tag.get("LABEL") for tag in _all(root, "OtherTag") if tag.get("TYPE") in {"status", "finding"}])
+    events = tuple(_events(root))
+    repairs: list[str] = []
+    segments = _segments(root, lanes, repairs)
+    spoken = dict.fromkeys(segment.language for segment in segments if segment.language)
+    digest = root.findtext(f".//{{{ALTO}}}fileIdentifier", "")
+    duration = timeline.get("mediaDuration")
+    return replace(
+        told,
+        media=Media(
+            timeline.get("media", ""),
+            sha256=digest.removeprefix("sha256:") if digest.startswith("sha256:") else None,
+            duration_ms=None if duration is None else _whole(duration, "mediaDuration"),
+        ),
+        outcome="speech" if segments else ("no_speech" if told.outcome == "speech" else told.outcome),
+        segments=segments,
+        events=events,
+        languages=tuple(tags["languages"].split()) if tags.get("languages") else tuple(spoken),
+        steps=tuple(_step(processing) for processing in _all(root, "Processing")),
+        warnings=told.warnings + tuple(repairs),
+        identifier=root.findtext(f".//{{{ALTO}}}documentIdentifier"),
+        title=tags.get("title"),
+        rights=Rights(tags.get("rights"), tags.get("access")),
+    )
+
+
+def _segments(root: Any, lanes: dict[str, Lane], repairs: list[str]) -> tuple[Segment, ...]:
+    found: list[Segment] = []
+    for block in _all(root, "TextBlock"):
+        named = (lanes[tag] for tag in (block.get("TAGREFS") or "").split() if tag in lanes)
+        lane = next(named, Lane(None, None))
+        for line in _all(block, "TextLine"):
+            words = tuple(_words(line))
+            if not words:
+                repairs.append(f"Line {line.get('ID')} has no words; it was left out.")
+                continue
+            start, end = _span(line)
+            if start is None or end is None:
+                times = [at for word in words for at in (word.start_ms, word.end_ms) if at is not None]
+                if not times:
+                    raise ValueError(f"line {line.sourceline}: a TextLine without HPOS and WIDTH, and no word has them")
+                start, end = min(times), max(times)
+                repairs.append(f"Line {line.get('ID')} has no times; it was given those of its words.")
+            text = " ".join(word.text for word in words)
+            timed = any(word != Word(word.text) for word in words)
+            language = line.get("LANG") or block.get("LANG")
+            found.append(
+                Segment(
+                    0, start, end, text, words if timed else (), language, lane.channel, lane.speaker, flags=(CUED,)
+                )
+            )
+    found.sort(key=lambda segment: segment.start_ms)
+    return tuple(replace(segment, id=number) for number, segment in enumerate(found, 1))
+
+
+def _words(line: Any) -> Iterator[Word]:
+    """The words; a person may have put several into one String, which then share its time with none of their own."""
+    for string in line.iterchildren(f"{{{ALTO}}}String"):
+        texts = tokens(string.get("CONTENT") or "")
+        if len(texts) == 1:
+            start, end = _span(string)
+            yield Word(texts[0], start, end, _confidence(string))
+        else:
+            yield from (Word(text) for text in texts)
+
+
+def _events(root: Any) -> Iterator[Event]:
+    """Illustrations whose type is a kind of event; the row tells the channel where it is not all of them."""
+    page = next(iter(_all(root, "Page")), None)
+    height = page.get("HEIGHT") if page is not None else None
+    channels = {tag.get("ID"): _lane(tag).channel for tag in _all(root, "RoleTag")}
+    for picture in _all(root, "Illustration"):
+        start, end = _span(picture)
+        kind = picture.get("TYPE")
+        if kind in get_args(EventKind) and start is not None and end is not None:
+            channel = None if picture.get("HEIGHT") == height else channels.get(f"lane{picture.get('VPOS')}")
+            yield Event(start, end, kind, channel)
+
+
+def _lane(tag: Any) -> Lane:
+    channel, _ = cued.split_voice(tag.get("DESCRIPTION"))
+    if tag.get("TYPE") == "channel":
+        return Lane(cued.split_voice(tag.get("LABEL"))[0], None)
+    return Lane(channel, tag.get("LABEL") if tag.get("TYPE") == "speaker" else None)
+
+
+def _step(processing: Any) -> Step:
+    told = processing.findtext(f"{{{ALTO}}}processingStepSettings") or ""
+    parts = dict(part.split("=", 1) for part in told.split("; ") if "=" in part)
+    model = {field: parts.pop(name) for name, field in _MODEL.items() if name in parts}
+    return Step(
+        what=processing.findtext(f"{{{ALTO}}}processingStepDescription") or "",
+        software=processing.findtext(f".//{{{ALTO}}}softwareName") or "",
+        version=processing.findtext(f".//{{{ALTO}}}softwareVersion") or "",
+        settings={name: _value(text) for name, text in parts.items()},
+        ended=processing.findtext(f"{{{ALTO}}}processingDateTime"),
+        **model,
+    )
+
+
+def _value(text: str) -> Any:
+    """A setting as it was before it was written: numbers and lists as JSON, words as they are."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if not isinstance(value, float) or value - value == 0 else text
+
+
+def _span(element: Any) -> tuple[int | None, int | None]:
+    start, width = element.get("HPOS"), element.get("WIDTH")
+    if start is None or width is None:
+        return None, None
+    where = f"line {element.sourceline}"
+    begins = _whole(start, f"{where}: HPOS")
+    return begins, begins + _whole(width, f"{where}: WIDTH")
+
+
+def _whole(text: str, what: str) -> int:
+    """Milliseconds; through a floating-point number some would be lost."""
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{what} is {text[:40]!r}, no number of milliseconds")
+    return int(found.group(1))
+
+
+def _confidence(string: Any) -> float | None:
+    try:
+        confidence = float(string.get("WC", ""))
+    except ValueError:
+        return None
+    return confidence if 0 <= confidence <= 1 else None
+
+
+def _all(root: Any, tag: str) -> Iterable[Any]:
+    elements: Iterable[Any] = root.iter(f"{{{ALTO}}}{tag}")
+    return elements

@@ -1,0 +1,106 @@
+"""The text of a WebVTT cue: tags, time stamps and character references, by the letter of the standard (section 6.4)."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from speechpipe.formats.webvtt import time_stamp
+
+_TAG = re.compile(r"<([^>]*)(?:>|$)")
+_START = re.compile(r"([^\t\n\f .]*)((?:\.[^\t\n\f .]*)*)(?:[\t\n\f ](.*))?", re.DOTALL)
+#: Tags that are kept; others are ignored and their text stays.
+TAGS = frozenset({"c", "i", "b", "u", "ruby", "rt", "v", "lang"})
+
+
+@dataclass(slots=True)
+class Node:
+    """A tag with its classes, annotation (the voice's name, the language) and what stands in it."""
+
+    tag: str = ""
+    classes: tuple[str, ...] = ()
+    annotation: str | None = None
+    children: list[Node | str | int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text that stands in one voice, after this time stamp (ms; None: none stands before it in the cue)."""
+
+    text: str
+    voice: str | None
+    stamp_ms: int | None
+
+
+def tree(text: str) -> Node:
+    """The tree of a cue's text: strings, time stamps (ms, as numbers) and tags."""
+    root = Node()
+    path = [root]
+    at = 0
+    for found in _TAG.finditer(text):
+        _add_text(path[-1], text[at : found.start()])
+        at = found.end()
+        _tag(path, found.group(1))
+    _add_text(path[-1], text[at:])
+    return root
+
+
+def pieces(text: str) -> list[Piece]:
+    """The text without its markup, cut where the voice or the time stamp changes."""
+    if "<" not in text:
+        return [Piece(html.unescape(text) if "&" in text else text, None, None)]
+    stamp: int | None = None
+
+    def walk(node: Node, voice: str | None) -> Iterator[Piece]:
+        nonlocal stamp
+        if node.tag == "rt":
+            return  # the reading of ruby is no text of its own
+        voice = node.annotation or voice if node.tag == "v" else voice
+        for child in node.children:
+            if isinstance(child, Node):
+                yield from walk(child, voice)
+            elif isinstance(child, int):
+                stamp = child
+            else:
+                yield Piece(child, voice, stamp)
+
+    return list(walk(tree(text), None))
+
+
+def _add_text(node: Node, text: str) -> None:
+    if text:
+        node.children.append(html.unescape(text) if "&" in text else text)
+
+
+def _tag(path: list[Node], content: str) -> None:
+    if content.startswith("/"):
+        _close(path, content[1:])
+    elif content[:1].isdigit() and content[:1].isascii():
+        stamp = time_stamp(content)
+        if stamp is not None:
+            path[-1].children.append(stamp)
+    else:
+        _open(path, content)
+
+
+def _open(path: list[Node], content: str) -> None:
+    found = _START.fullmatch(content)
+    if found is None:
+        return
+    name, dotted, annotation = found.groups()
+    if name not in TAGS or (name == "rt" and path[-1].tag != "ruby"):
+        return
+    node = Node(name, tuple(part for part in dotted.split(".") if part))
+    if name in {"v", "lang"}:
+        node.annotation = " ".join(re.split(r"[\t\n\f\r ]+", html.unescape(annotation or "").strip("\t\n\f\r ")))
+    path[-1].children.append(node)
+    path.append(node)
+
+
+def _close(path: list[Node], name: str) -> None:
+    if len(path) > 1 and path[-1].tag == name:
+        path.pop()
+    elif name == "ruby" and len(path) > 2 and path[-1].tag == "rt":
+        del path[-2:]

@@ -1,0 +1,67 @@
+"""SubRip read back. It has no names and no provenance but what our last cue tells; its neighbour JSON has the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from speechpipe.formats import cued
+from speechpipe.formats.text import clean
+from speechpipe.transcript import Transcript
+
+_STAMP = r"(\d{1,10}):(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+_TIMES = re.compile(rf"\s*{_STAMP}\s*-->\s*{_STAMP}(?:\s.*)?", re.ASCII)
+_MARKUP = re.compile(r"</?(?:[ibu]|font)(?:\s[^<>]*)?>", re.IGNORECASE)
+_CREDIT = re.compile(r"\[(Machine-generated transcript; .*|Transcript; corrected by .*|It is not known who .*)\]")
+
+
+def read(content: bytes) -> Transcript:
+    """Raises UsageError: it is no SubRip, or some of its text would be lost."""
+    lines = cued.decoded(content).replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd").split("\n")
+    repairs: list[tuple[str, str]] = []
+    found = list(_cues(lines, repairs))
+    note: list[str] = []
+    if found and (told := _CREDIT.fullmatch(clean(found[-1].text))):
+        found.pop()
+        note = _note(told.group(1))
+    return cued.transcript(found, note, repairs)
+
+
+def _cues(lines: list[str], repairs: list[tuple[str, str]]) -> Iterator[cued.Read]:
+    """Each line of times begins a cue; a number on the line before it is its number."""
+    starts = [(at, found) for at, line in enumerate(lines) if (found := _TIMES.fullmatch(line))]
+    begins = [at - 1 if at and lines[at - 1].strip().isdigit() else at for at, _ in starts]
+    lost = next((at for at in range(begins[0] if begins else len(lines)) if lines[at].strip()), None)
+    if lost is not None:
+        raise cued.refuse(f"line {lost + 1} has no times that can be read ({lines[lost][:60]!r})", "SubRip")
+    for place, (at, found) in enumerate(starts):
+        body = lines[at + 1 : begins[place + 1] if place + 1 < len(starts) else len(lines)]
+        while body and not body[-1].strip():
+            body.pop()
+        wrong = next((line for line in body if "-->" in line and re.match(r"\s*-?\d+:\d", line)), None)
+        if wrong is not None:
+            raise cued.refuse(
+                f"line {at + 2 + body.index(wrong)} has no times that can be read ({wrong[:60]!r})", "SubRip"
+            )
+        start, end = _ms(found.groups()[:4]), _ms(found.groups()[4:])
+        where = cued.place(lines[begins[place]].strip() if begins[place] < at else "", start)
+        text = "\n".join(body)
+        if any(not line.strip() for line in body):
+            repairs.append(("has a blank line in it; what follows was taken as its text", where))
+        if _MARKUP.search(text):
+            repairs.append(("has formatting, which was left out", where))
+            text = _MARKUP.sub("", text)
+        yield cued.Read(where, start, end, text)
+
+
+def _ms(parts: tuple[str, ...]) -> int:
+    hours, minutes, seconds, fraction = parts
+    return ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(fraction.ljust(3, "0"))
+
+
+def _note(told: str) -> list[str]:
+    """The credit's sentences as lines of provenance."""
+    rest, _, access = told.partition(" Access: ")
+    said, *models = rest.split(" Model: ")
+    lines = [said, *(f"Recognition: unknown , model {model.removesuffix('.')}" for model in models)]
+    return lines + ([f"Access: {access.removesuffix('.')}"] if access else [])

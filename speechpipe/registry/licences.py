@@ -68,16 +68,18 @@ def conditions(name: str, entry: ModelEntry | None, lock: Lock | None) -> Condit
     if entry is not None and entry.embedded:
         return None
     card = lock.licence if lock else None
-    kinds = set(_kinds(card)) if card else {"unverified"}
     stated = entry.licence if entry else None
+    kinds = set(_kinds(card)) if card else set()
     if entry is not None and entry.licence_status == "stated":
-        kinds = (kinds - {"unverified"}) | set(entry.restrictions) | set(_kinds(entry.licence))
-    elif entry is not None:
-        kinds |= set(entry.restrictions)
+        kinds |= {*entry.restrictions, *_kinds(stated)}
+    else:
+        kinds |= set(entry.restrictions) if entry else set()
+        kinds |= set() if card else {"unverified"}
     if not kinds:
         return None
-    strict = card if card and (stated is None or set(_kinds(card)) - {"unverified"}) else stated
-    return Conditions(name, strict, tuple(sorted(kinds)), entry.licence_note if entry else None)
+    # The one that asks for something; as the registry spells it, where it is the same.
+    licence = card if card and set(_kinds(card)) and not _same(card, stated) else stated or card
+    return Conditions(name, licence, tuple(sorted(kinds)), entry.licence_note if entry else None)
 
 
 def accepted(asked: Conditions, names: Iterable[str], store: Store | None) -> str | None:

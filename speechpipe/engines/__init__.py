@@ -10,24 +10,43 @@ from typing import NamedTuple, cast
 from speechpipe.emissions import AcousticModel
 from speechpipe.engines.contract import Engine, ModelFiles
 from speechpipe.engines.loading import missing_package
+from speechpipe.engines.torch_loading import WEIGHTS
 from speechpipe.errors import UnknownEngine, UsageError
 from speechpipe.settings import Decoding
 
 
 class Row(NamedTuple):
-    """``module`` has ``load(model, decoding)``; ``families`` are the models it runs, the first choice of each first."""
+    """How an engine is loaded: for each family of models it runs, the module here that has ``load(model, decoding)``.
 
-    module: str
-    families: tuple[str, ...]
+    ``weights``: the files, any one of them, that it reads. ``package``: what it is made of, installed with ``extra``.
+    """
+
+    modules: Mapping[str, str]
+    weights: tuple[str, ...]
     package: str
+    extra: str | None = None
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return tuple(self.modules)
 
 
-#: A new engine is one module and one row.
+_CTRANSLATE2 = ("model.bin", "ct2/model.bin")
+_CTC = ("wav2vec2-ctc", "wav2vec2-bert-ctc", "hubert-ctc")
+
+#: A new engine is one module and one row; where several run a model, the first that has its files is chosen.
 ENGINES: Mapping[str, Row] = MappingProxyType(
     {
-        "faster-whisper": Row("speechpipe.engines.faster_whisper", ("whisper",), "faster-whisper"),
-        "wav2vec2": Row("speechpipe.engines.wav2vec2", ("wav2vec2-ctc",), "ctranslate2"),
-        "fake": Row("speechpipe.engines.fake", ("fake", "whisper", "wav2vec2-ctc"), "numpy"),
+        "faster-whisper": Row({"whisper": "faster_whisper"}, _CTRANSLATE2, "faster-whisper"),
+        "wav2vec2": Row({"wav2vec2-ctc": "wav2vec2"}, _CTRANSLATE2, "ctranslate2"),
+        "transformers": Row(
+            {"whisper": "transformers_whisper", **dict.fromkeys(_CTC, "transformers_ctc")},
+            WEIGHTS,
+            "transformers",
+            "transformers",
+        ),
+        "whisper": Row({"whisper": "openai_whisper"}, (*WEIGHTS, "model.pt"), "openai-whisper", "openai"),
+        "fake": Row(dict.fromkeys(("fake", "whisper", "wav2vec2-ctc"), "fake"), (), "numpy"),
     }
 )
 
@@ -35,7 +54,7 @@ AUTO = "auto"
 
 
 def engine_for(model: ModelFiles, requested: str = AUTO) -> str:
-    """The name of the engine that runs ``model``: the one requested, or the first that takes its family.
+    """The name of the engine that runs ``model``: the one requested, or the first that takes its family and its files.
 
     Raises:
         UnknownEngine: no engine of that name. UsageError: it does not run models of this family.
@@ -46,7 +65,8 @@ def engine_for(model: ModelFiles, requested: str = AUTO) -> str:
     if not fit:
         raise UsageError(f"No engine runs the model {model.name}, which is of the family {model.family}.", cure=_OTHER)
     if requested == AUTO:
-        return fit[0]
+        there = (name for name in fit if any((model.path / file).is_file() for file in ENGINES[name].weights))
+        return next(there, fit[0])
     if requested not in fit:
         wanted = " or ".join(ENGINES[requested].families)
         raise UsageError(
@@ -64,18 +84,20 @@ def load_engine(name: str, model: ModelFiles, decoding: Decoding) -> Engine:
         DependencyError: its package is not installed. BrokenModel: a file is missing or damaged; the message names it.
     """
     row = ENGINES[engine_for(model, name)]
-    with missing_package(row.package):
-        return cast(Engine, import_module(row.module).load(model, decoding))
+    with missing_package(row.package, row.extra):
+        module = import_module(f"{__name__}.{row.modules[model.family]}")
+        return cast(Engine, module.load(model, decoding))
 
 
 def load_acoustic_model(model: ModelFiles, decoding: Decoding) -> AcousticModel:
     """Load a CTC model for its emissions. Raises as ``load_engine``."""
-    if model.family not in ENGINES["wav2vec2"].families:
+    if model.family not in _CTC:
         raise UsageError(
-            f"The model {model.name} cannot align: it is of the family {model.family}, not wav2vec2-ctc.", cure=_ALIGN
+            f"The model {model.name} cannot align: it is of the family {model.family}, not {', '.join(_CTC)}.",
+            cure=_ALIGN,
         )
-    return cast(AcousticModel, load_engine("wav2vec2", model, decoding))
+    return cast(AcousticModel, load_engine(AUTO, model, decoding))
 
 
 _OTHER = "List the models with: speechpipe models list"
-_ALIGN = "Name a wav2vec2 model as the aligner, or none."
+_ALIGN = "Name a CTC model as the aligner, or none."

@@ -78,6 +78,8 @@ def device_for(decoding: Decoding) -> Device:
     """Raises ``UsageError`` for a device or compute type that this machine does not have."""
     import ctranslate2
 
+    if decoding.device == "mps":
+        raise UsageError("CTranslate2 does not compute on MPS.", cure="Set decoding.device to cpu, or another engine.")
     gpus = ctranslate2.get_cuda_device_count()
     name = decoding.device if decoding.device != "auto" else "cuda" if gpus else "cpu"
     if name == "cuda" and not gpus:
@@ -88,7 +90,12 @@ def device_for(decoding: Decoding) -> Device:
             f"The {name} of this machine does not compute in {decoding.compute_type!r}.",
             cure=f"Set decoding.compute_type to one of {', '.join(sorted(types))}.",
         )
-    return Device(name, decoding.compute_type, decoding.threads or len(os.sched_getaffinity(0)))
+    return Device(name, decoding.compute_type, decoding.threads or cores())
+
+
+def cores() -> int:
+    """How many this process may use; macOS does not tell, and gives all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def checked_options(options: Options, engine: str, *honoured: str) -> None:
@@ -175,13 +182,15 @@ def info_of(
 
 
 @contextmanager
-def missing_package(package: str) -> Iterator[None]:
+def missing_package(package: str, extra: str | None = None) -> Iterator[None]:
     """Turn a failing import of an engine's package into ``DependencyError`` with the command that installs it."""
     try:
         yield
     except ImportError as error:
+        install = f"speechpipe[{extra}]" if extra else "speechpipe"
         raise DependencyError(
-            f"The package {package} is not installed or does not load: {error}.", cure=_INSTALL
+            f"The package {package} is not installed or does not load: {error}.",
+            cure=f'Install it with: pip install "{install}"',
         ) from error
 
 
@@ -220,4 +229,3 @@ def running(model: str) -> Iterator[None]:
 
 
 _SMALLER = "Choose a smaller model, or set decoding.batch_size lower."
-_INSTALL = "Install it with: pip install 'speechpipe[all]'"

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from speechpipe.audio.arrays import write_array, write_wav
 from speechpipe.audio.decode import decode
+from speechpipe.audio.inspection import Inspection
 from speechpipe.audio.isolated import inspect, probe
 from speechpipe.audio.pcm import RATE, Channel, Decoded, Lane, Pcm
 
-__all__ = ["RATE", "Channel", "Decoded", "Lane", "Pcm", "decode", "inspect", "probe", "write_array", "write_wav"]
+__all__ = [
+    "RATE",
+    "Channel",
+    "Decoded",
+    "Inspection",
+    "Lane",
+    "Pcm",
+    "decode",
+    "inspect",
+    "probe",
+    "write_array",
+    "write_wav",
+]

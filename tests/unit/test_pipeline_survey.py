@@ -51,14 +51,14 @@ def test_speech_and_silence_are_found_and_outlined(tmp_path: Path, talk: np.ndar
     assert not outline.extremes[-500:].any()
 
 
-@pytest.mark.parametrize("samples", [1, 100, 1_199, 1_201, 480_000, 480_001, 1_000_001])
+@pytest.mark.parametrize("samples", [100, 1_199, 1_201, 480_000, 480_001, 1_000_001])
 def test_an_outline_holds_the_extremes_of_each_column(tmp_path: Path, samples: int) -> None:
     sound = np.random.default_rng(samples).uniform(-0.5, 0.5, samples)
     (outline,) = look(tmp_path, sound).outlines
     columns = len(outline.extremes)
     assert columns == min(COLUMNS, samples)
     edges = np.linspace(0, samples, columns + 1).astype(int)
-    sound = sound - (sound.mean() if abs(sound.mean()) > 0.01 and samples > 1 else 0)  # an offset is taken off
+    sound = sound - (sound.mean() if abs(sound.mean()) > 0.01 else 0)  # an offset is taken off
     expected = [(min(0, sound[a:b].min()), max(0, sound[a:b].max())) for a, b in pairwise(edges)]
     np.testing.assert_allclose(outline.extremes, expected, atol=1e-3)
 

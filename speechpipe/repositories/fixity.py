@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from functools import lru_cache
@@ -16,6 +17,8 @@ ALGORITHMS = ("sha512", "sha256", "sha1", "md5")
 
 _LENGTHS = {128: "sha512", 64: "sha256", 40: "sha1", 32: "md5"}
 _LONGEST_LINE = 8192
+#: A recording's name may be so long that none with another ending can be.
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 def read_through(path: Path, stat: Stat, checksum: str | None) -> Fetched:
@@ -111,9 +114,9 @@ def _lines(record: Path, algorithm: str) -> list[tuple[str, str | None]]:
                 if line.strip():
                     digest, _, name = line.strip().partition(" ")
                     found.append((normal(digest, algorithm), name.lstrip(" *").removeprefix("./") or None))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in _ABSENT:
+            return []
         what = (isinstance(error, OSError) and error.strerror) or error
         raise RepositoryError(
             f"The checksums in {record} cannot be read: {what}.", cure="Correct or remove this file."

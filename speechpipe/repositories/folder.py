@@ -165,7 +165,7 @@ class FolderRepository:
 
     def is_ready(self, item: Item, marker: str) -> bool:
         path = self.source / _checked(item.location)
-        return (path.with_name(path.name + marker) if marker.startswith(".") else path.with_name(marker)).exists()
+        return os.path.exists(path.with_name(path.name + marker if marker.startswith(".") else marker))
 
     def existing(self, item: Item, *, done: bool = False) -> Receipt | None:
         shelf = self._shelf(item)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-from speechpipe.errors import UnknownFormat
+from speechpipe.errors import UnknownFormat, UsageError
 from speechpipe.settings import FORMATS
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -22,6 +24,35 @@ def formats_option(required: bool = False) -> Callable[[Any], Any]:
         callback=_formats,
         help=f"Formats, with commas between: {', '.join(FORMATS)}.",
     )
+
+
+def vocabulary_option() -> Callable[[Any], Any]:
+    return click.option(
+        "--vocabulary",
+        metavar="FILE|WORDS",
+        callback=_vocabulary,
+        help="Names and places to expect: with commas between, or a file with one a line.",
+    )
+
+
+def _vocabulary(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    # pathlib raises where the words are many.
+    is_file = os.path.exists(value) and not os.path.isdir(value)  # noqa: PTH110, PTH112
+    if value.endswith(".txt") and not is_file:
+        raise UsageError(f"There is no file {value}.", cure=_NAMES)
+    try:
+        names = Path(value).read_text(encoding="utf-8-sig").splitlines() if is_file else value.split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The vocabulary {value} cannot be read as text in UTF-8: {error}.", cure=_NAMES) from error
+    words = tuple(dict.fromkeys(" ".join(name.split()) for name in names if name.strip()))
+    if not words:
+        raise UsageError(f"There are no names in the vocabulary {value!r}.", cure=_NAMES)
+    return words
+
+
+_NAMES = 'Give a text file with one name a line, or names such as "Hitra, Vadsø".'
 
 
 def _formats(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...] | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from speechpipe.cli.console import fault, note, progress_for, report, say, say_json, shown
-from speechpipe.cli.options import formats_option, json_option
+from speechpipe.cli.options import formats_option, json_option, vocabulary_option
 from speechpipe.errors import BatchFailed, SpeechpipeError, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ REPORTED = (
 @click.option("--aligner", metavar="NAME|PATH|none", help="Model that times the words. Default: auto.")
 @click.option("--language", metavar="CODE", help="Language spoken, such as nb or en. Default: heard by the model.")
 @click.option("--engine", metavar="NAME", help="What runs the model. Default: auto, it follows from the model.")
+@vocabulary_option()
 @click.option("--channels", metavar="auto|mix|split|N", help="Which channels. Default: auto.")
 @formats_option()
 @click.option("--workspace", metavar="DIR", type=click.Path(path_type=Path), help="Where work in progress is kept.")
@@ -201,13 +202,15 @@ def sentence(path: Path, receipt: Receipt, already: bool) -> str:
     return f"{shown(path)}: {', '.join(fact for fact in facts if fact)}"
 
 
-def prepare(quiet: bool, accepted_licences: tuple[str, ...] = (), **asked: Any) -> Transcriber:
+def prepare(
+    quiet: bool, accepted_licences: tuple[str, ...] = (), vocabulary: tuple[str, ...] | None = None, **asked: Any
+) -> Transcriber:
     """A transcriber with what was asked for checked, and fetched, before any work. Raises UsageError, EngineError."""
     from speechpipe.cli.fetching import Fetching, fetching_progress
     from speechpipe.pipeline import Transcriber
     from speechpipe.settings import Settings
 
-    settings = Settings.load(**asked)
+    settings = Settings.load(**asked, decoding=vocabulary and {"vocabulary": vocabulary})
     shown_of: dict[str, Fetching] = {}
 
     def told(name: str, stage: str, done: int, total: int) -> None:

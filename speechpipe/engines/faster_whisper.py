@@ -40,6 +40,7 @@ from speechpipe.engines.loading import (
 )
 from speechpipe.engines.prompts import prompt_tokens
 from speechpipe.engines.timestamps import split_at_timestamps
+from speechpipe.engines.tokens import whisper_language
 from speechpipe.errors import BrokenModel, UsageError
 from speechpipe.settings import Decoding
 
@@ -71,6 +72,7 @@ class FasterWhisper:
             where = folder / "preprocessor_config.json"
             raise BrokenModel(f"The model's file {where} says {bands} bands of frequency; model.bin hears {heard}.")
         self._multilingual = bool(self._whisper.model.is_multilingual)
+        self._folders = (folder, model.path)
         self._loaded = {"model_path": str(folder), "device": device.name, "intra_threads": device.threads}
         self._tokenizer = cache(self._new_tokenizer)
         self._batches = Batches()
@@ -123,18 +125,10 @@ class FasterWhisper:
         return [token for token in ids if token < first_command]
 
     def _whisper_language(self, code: str) -> str:
-        whisper = languages.whisper_code(code)
-        if not self._multilingual and whisper != "en":
+        if not self._multilingual and languages.whisper_code(code) != "en":
             raise UsageError(f"The model {self.info.model} knows English only, not {languages.name(code)} ({code}).")
-        if whisper is None or self._whisper.hf_tokenizer.token_to_id(f"<|{whisper}|>") is None:
-            mapped = (
-                "Whisper has no code for it" if whisper is None else f"its Whisper code {whisper} is not in the model"
-            )
-            raise UsageError(
-                f"The model {self.info.model} does not know {languages.name(code)} ({code}): {mapped}.",
-                cure="Choose a model of that language, or name a language near to it.",
-            )
-        return whisper
+        has = self._whisper.hf_tokenizer.token_to_id
+        return whisper_language(code, self.info, self._folders, lambda token: has(f"<|{token}|>") is not None)
 
     def _transcribe(self, batch: Sequence[_Job], options: Options) -> Iterator[Result]:
         found = self._detected(batch)

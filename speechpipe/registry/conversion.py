@@ -238,7 +238,7 @@ def _convert_here(source: Path, target: Path, kind: str) -> dict[str, str]:
 
 
 def _finish_whisper(source: Path, weights: Path) -> None:
-    for name in ("tokenizer.json", "preprocessor_config.json"):
+    for name in ("tokenizer.json", "preprocessor_config.json", "generation_config.json"):
         if (source / name).is_file():
             shutil.copyfile(source / name, weights / name)
     if not (weights / "preprocessor_config.json").is_file():

@@ -31,7 +31,7 @@ _NEEDED: dict[Family, tuple[tuple[str, ...], ...]] = {
 }
 #: Files that loaders read where they are there.
 _OPTIONAL: dict[Family, tuple[str, ...]] = {
-    "whisper": ("preprocessor_config.json",),
+    "whisper": ("preprocessor_config.json", "generation_config.json"),
     "wav2vec2-ctc": ("config.json", "preprocessor_config.json", "speechpipe.json"),
 }
 #: Files above ct2: those of the Hugging Face form, and our calibration. The converter's own

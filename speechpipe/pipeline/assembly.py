@@ -17,7 +17,7 @@ def assemble(stages: Stages, warnings: tuple[str, ...] = ()) -> Transcript:
     """The transcript of a recording whose stages are done."""
     plan = stages.plan
     segments = sorted(_segments(stages), key=lambda s: (s.start_ms, -1 if s.channel is None else s.channel, s.end_ms))
-    segments = [replace(segment, id=number) for number, segment in enumerate(segments, 1)]
+    segments = [replace(segment, id=number) for number, segment in enumerate(quality.flagged(segments), 1)]
     return Transcript(
         media=plan.media,
         outcome=_outcome(plan, bool(segments)),
@@ -37,7 +37,7 @@ def _segments(stages: Stages) -> Iterator[Segment]:
         for utterance in utterances:
             if not utterance.text.split():
                 continue
-            segment = Segment(
+            yield Segment(
                 id=0,
                 start_ms=window.start_ms + utterance.start_ms,
                 end_ms=window.start_ms + utterance.end_ms,
@@ -51,7 +51,6 @@ def _segments(stages: Stages) -> Iterator[Segment]:
                 temperature=utterance.temperature,
                 flags=utterance.flags,
             )
-            yield replace(segment, flags=quality.flags(segment))
 
 
 def _outcome(plan: Plan, spoken: bool) -> Outcome:

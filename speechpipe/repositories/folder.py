@@ -165,7 +165,7 @@ class FolderRepository:
 
     def is_ready(self, item: Item, marker: str) -> bool:
         path = self.source / _checked(item.location)
-        return os.path.exists(path.with_name(path.name + marker if marker.startswith(".") else marker))
+        return os.path.lexists(path.with_name(path.name + marker if marker.startswith(".") else marker))
 
     def existing(self, item: Item, *, done: bool = False) -> Receipt | None:
         shelf = self._shelf(item)

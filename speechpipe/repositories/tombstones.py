@@ -6,10 +6,12 @@ its identifier where the content was never seen.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from speechpipe.errors import RepositoryError
 from speechpipe.files import explained, sha256_bytes, write_atomically
 from speechpipe.repositories import receipts
 from speechpipe.repositories.contract import Item, Receipt
@@ -22,9 +24,15 @@ class Graves:
     outputs: Path
 
     def all(self) -> Iterator[Receipt]:
-        for path in sorted(self._folder.glob("*.json")):
-            if (receipt := receipts.read(path)) is not None and receipt.status == "withdrawn":
-                yield receipt
+        """Raises RepositoryError where one cannot be read: what it forbids must not be done for want of it."""
+        try:
+            paths = sorted(path for path in self._folder.iterdir() if path.name.endswith(".json"))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise RepositoryError(f"The tombstones in {self._folder} cannot be read: {error.strerror}.") from error
+        for path in paths:
+            yield self._read(path)
 
     def of(self, item: Item, sha256: str | None = None) -> Receipt | None:
         """By content where that is known, else by the identifier, the whole that it is a part of, or the place."""
@@ -33,16 +41,25 @@ class Graves:
         return next((receipt for receipt in self.all() if covers(receipt, item)), None)
 
     def of_content(self, sha256: str) -> Receipt | None:
-        return receipts.read(self._folder / f"{sha256}.json")
+        path = self._folder / f"{sha256}.json"
+        return self._read(path) if os.path.lexists(path) else None
 
     def put(self, receipt: Receipt) -> None:
-        write_atomically(self._path(receipt), receipts.to_json(replace(receipt, status="withdrawn", files={})))
-        with explained(self._folder):
-            self._folder.chmod(0o700)
+        content = receipts.to_json(replace(receipt, status="withdrawn", files={}))
+        write_atomically(self._path(receipt), content, private=True)
 
     def remove(self, receipt: Receipt) -> None:
         with explained(self._path(receipt)):
             self._path(receipt).unlink(missing_ok=True)
+
+    def _read(self, path: Path) -> Receipt:
+        receipt = receipts.read(path)
+        if receipt is None or receipt.status != "withdrawn":
+            raise RepositoryError(
+                f"The tombstone {path} cannot be read.",
+                cure="Run as the user who withdrew it, or remove the file if nothing was withdrawn.",
+            )
+        return receipt
 
     @property
     def _folder(self) -> Path:

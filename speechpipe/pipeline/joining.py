@@ -17,6 +17,8 @@ from speechpipe.pipeline.plan import Window
 
 #: A word heard twice may be timed so much apart.
 SAME_WORD_MS = 400
+#: Confidence below which a word beside a cut counts as made up, where the other window heard anything better.
+UNHEARD = 0.05
 _SAME_TEXT, _SAME_SOUND = 2.0, 1.0
 
 Timed = tuple[Window, tuple[Utterance, ...]]
@@ -24,11 +26,12 @@ Timed = tuple[Window, tuple[Utterance, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A word in recording time."""
+    """A word in recording time; ``sure`` unless the aligner found nothing of it in the sound."""
 
     text: str
     start_ms: int
     end_ms: int
+    sure: bool = True
 
     @property
     def middle(self) -> float:
@@ -59,16 +62,24 @@ def seam(before: Sequence[Spot], after: Sequence[Spot], start_ms: int, end_ms: i
     """
     first = next((i for i, spot in enumerate(before) if spot.end_ms > start_ms), len(before))
     last = next((j for j, spot in enumerate(after) if spot.start_ms >= end_ms), len(after))
-    pairs = _pairs(before[first:], after[:last])
+    kept, dropped = len(before), 0
+    # What was made up where a window is cut off; the other one heard the same sound with its surroundings.
+    if any(spot.sure for spot in after[:last]):
+        while kept > first and not before[kept - 1].sure and before[kept - 1].start_ms >= start_ms:
+            kept -= 1
+    if any(spot.sure for spot in before[first:]):
+        while dropped < last and not after[dropped].sure and after[dropped].end_ms <= end_ms:
+            dropped += 1
+    pairs = [(first + i, dropped + j) for i, j in _pairs(before[first:kept], after[dropped:last])]
     if not pairs:
-        return len(before), 0
+        return kept, dropped
     cut = (start_ms + end_ms) / 2
-    middles = [(before[first + i].middle + after[j].middle) / 2 for i, j in pairs]
-    agreed = [_bare(before[first + i].text) == _bare(after[j].text) for i, j in pairs]
+    middles = [(before[i].middle + after[j].middle) / 2 for i, j in pairs]
+    agreed = [_bare(before[i].text) == _bare(after[j].text) for i, j in pairs]
     nearest = min(range(len(pairs)), key=lambda k: (not agreed[k], abs(middles[k] - cut)))
     i, j = pairs[nearest]
     earlier = middles[nearest] < cut  # nearer to the beginning of the later window than to the end of the earlier one
-    return (first + i + 1, j + 1) if earlier else (first + i, j)
+    return (i + 1, j + 1) if earlier else (i, j)
 
 
 def _pairs(before: Sequence[Spot], after: Sequence[Spot]) -> list[tuple[int, int]]:
@@ -112,7 +123,8 @@ def _spots(window: Window, utterances: Iterable[Utterance]) -> list[Spot]:
         at = utterance.start_ms
         for word in utterance.words:
             start, end = (at, at) if word.start_ms is None or word.end_ms is None else (word.start_ms, word.end_ms)
-            spots.append(Spot(word.text, window.start_ms + start, window.start_ms + end))
+            sure = word.confidence is None or word.confidence >= UNHEARD
+            spots.append(Spot(word.text, window.start_ms + start, window.start_ms + end, sure))
             at = end
     return spots
 

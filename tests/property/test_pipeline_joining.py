@@ -84,3 +84,17 @@ def test_a_window_heard_by_two_is_said_once_and_the_rest_stays(
         assert len(said) >= len(spots)
     assert all(u.text == " ".join(word.text for word in u.words) for u in (*first, *second))
     assert all(u.start_ms <= u.end_ms and u.words for u in (*first, *second))
+
+
+@given(speech=SPEECH, begin=st.integers(CUT - 6_000, CUT - 500), made_up=st.lists(TEXTS, min_size=1, max_size=4))
+def test_what_a_window_made_up_at_its_edge_goes_where_the_other_heard_better(
+    speech: list[tuple[str, int, int]], begin: int, made_up: list[str]
+) -> None:
+    truth = laid_out(speech, begin)
+    before = [spot for spot in truth if spot.end_ms <= CUT - HALF]
+    after = [spot for spot in truth if spot.end_ms > CUT - HALF]
+    loop = [Spot(text, CUT - HALF + 100 * i, CUT - HALF + 100 * i + 100, False) for i, text in enumerate(made_up)]
+    heard_here = any(spot.start_ms < CUT + HALF for spot in after)
+    kept, dropped = seam([*before, *loop], after, CUT - HALF, CUT + HALF)
+    assert dropped == 0
+    assert kept == len(before) + (0 if heard_here else len(loop))

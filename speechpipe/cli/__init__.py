@@ -17,6 +17,7 @@ from speechpipe.installed import version
 COMMANDS = {
     "transcribe": "Turn recordings into timed text.",
     "convert": "Write a transcript in other formats.",
+    "pending": "Show what of the collections would be done now.",
     "withdraw": "Erase what was made of a recording and keep it from being done again.",
     "models": "Choose models, look at them, and keep those that are here.",
     "inspect": "Show what a media file holds.",

@@ -247,9 +247,10 @@ class Shelf:
         return all(sha256 == _digest(self.folder / name) for name, sha256 in receipt.files.items())
 
     def _last_version(self) -> int:
-        last, version = 0, 1
+        last, version, beginning = 0, 1, str(self.folder / self.name)
         while version <= last + _GAP:
-            if any(os.path.lexists(self._path(ending, version)) for ending in (MANIFEST, PENDING)):
+            stem = beginning if version == 1 else f"{beginning}.v{version}"
+            if os.path.lexists(stem + MANIFEST) or os.path.lexists(stem + PENDING):
                 last = version
             version += 1
         return last

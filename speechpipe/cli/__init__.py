@@ -16,7 +16,8 @@ from speechpipe.installed import version
 #: Name of a command → what it does; its module has the same name and holds ``command``.
 COMMANDS = {
     "transcribe": "Turn recordings into timed text.",
-    "convert": "Write a transcript in other formats.",
+    "convert": "Write a transcript, also a corrected one, in other formats.",
+    "diff": "Show what a person changed in a transcript.",
     "pending": "Show what of the collections would be done now.",
     "withdraw": "Erase what was made of a recording and keep it from being done again.",
     "models": "Choose models, look at them, and keep those that are here.",

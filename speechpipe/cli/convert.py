@@ -1,30 +1,34 @@
-"""``speechpipe convert``: a transcript in other formats."""
+"""``speechpipe convert``: a transcript, also one that a person corrected, in other formats."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from speechpipe.cli.console import say, shown
-from speechpipe.cli.options import formats_option
-from speechpipe.errors import MediaNotFound, OutputError, UsageError
+from speechpipe.cli.console import note, say, shown
+from speechpipe.cli.options import captions_option, formats_option
+from speechpipe.errors import OutputError, UsageError
 from speechpipe.files import explained, write_atomically
-from speechpipe.transcript import Transcript
 
 EPILOG = """\b
 Examples:
   speechpipe convert reel-12.wav.json --format vtt,alto
+  speechpipe convert reel-12.wav.json --format srt --captions broadcast --report
+  speechpipe convert reel-12.wav.vtt --by "Kari Nordmann" --format json,alto --output corrected
   speechpipe convert reel-12.wav.json --format txt --output -
 
-The formats are vtt (WebVTT), alto (ALTO 4.4), json and txt.
+\b
+Read: vtt, words.vtt, srt, alto, json. Written: those, and txt, tsv, mets.
+A corrected file is compared with the JSON beside it, so that all that was
+not changed keeps its times, confidences and provenance.
 """
-LARGEST = 1 << 30  # a transcript of 100 hours is some 200 MB
 
 
 @click.command("convert", epilog=EPILOG)
-@click.argument("transcript", metavar="TRANSCRIPT.json", type=click.Path(path_type=Path))
+@click.argument("transcript", metavar="TRANSCRIPT", type=click.Path(path_type=Path))
 @formats_option(required=True)
 @click.option(
     "--output",
@@ -33,55 +37,71 @@ LARGEST = 1 << 30  # a transcript of 100 hours is some 200 MB
     help="Folder to write to, a file name (one format), or - for stdout (one format). Default: beside the transcript.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist and differ.")
-def command(transcript: Path, formats: tuple[str, ...], output: Path | None, overwrite: bool) -> None:
-    """Write a transcript that speechpipe made (its JSON) in other formats.
+@click.option(
+    "--original", metavar="FILE", type=click.Path(path_type=Path), help="What was corrected. Default: the JSON beside."
+)
+@click.option("--by", metavar="NAME", help="Who corrected it.")
+@click.option("--audio", metavar="FILE", type=click.Path(path_type=Path), help="The recording, to time new words by.")
+@click.option("--aligner", metavar="NAME|PATH", help="With --audio: the model that times them. Default: as before.")
+@captions_option()
+@click.option("--report", is_flag=True, help="List on stderr which captions break a limit.")
+def command(transcript: Path, formats: tuple[str, ...], output: Path | None, overwrite: bool, **how: Any) -> None:
+    """Write a transcript in other formats, also one that a person corrected.
 
-    A file that exists and differs is left alone, since a person may have corrected it; --overwrite replaces it.
+    A file that exists and differs is left alone, since a person may have corrected it; --overwrite replaces it, but
+    never the one that is read.
     """
-    from speechpipe.formats import write
+    from speechpipe.formats import compose
+    from speechpipe.formats.report import report
+    from speechpipe.pipeline.corrections import open_transcript, realigned, stem_of
+    from speechpipe.settings import Settings
 
-    read = read_transcript(transcript)
-    written = {name: write(read, name) for name in formats}
+    preset = how["captions"]
+    settings = Settings.load(captions=preset, aligner=how["aligner"])
+    opened = open_transcript(transcript, how["original"], how["by"], Settings.load().captions)
+    read = opened.transcript
+    if how["audio"]:
+        read = realigned(read, how["audio"], settings)
+    if opened.original is not None:
+        note(f"Compared with {shown(opened.original)}: {'corrected' if read.revision else 'nothing was changed'}.")
+    for warning in read.warnings:
+        note(f"Note: {warning}")
+    # A preset that is asked for shapes all cues anew; else those that a person gave stay.
+    limits = settings.captions.model_copy(update={"keep_cues": False}) if preset else settings.captions
+    if how["report"]:
+        for line in report(read, limits):
+            note(line)
+    stem = stem_of(transcript)
+    folder = transcript.parent if output is None else output
+    written = compose(read, formats, stem, limits, _beside(folder, stem))
     if output == Path("-"):
         sys.stdout.buffer.write(only(written, "-"))
         return
-    targets = targets_of(transcript, output, written)
-    if not overwrite:
-        for path, content in targets.items():
-            refuse_other(path, content)
+    targets = targets_of(folder, output, written)
+    for path, content in targets.items():
+        refuse_other(path, content, transcript, overwrite)
     for path, content in targets.items():
         write_atomically(path, content)
         say(shown(path))
 
 
-def read_transcript(path: Path) -> Transcript:
-    """Raises MediaNotFound: it cannot be read. UsageError: it is no transcript of ours."""
-    from speechpipe.formats import read
+def _beside(folder: Path, stem: str) -> dict[str, bytes]:
+    """The other files of the package, for formats that describe them."""
+    from speechpipe.formats import FORMATS
 
-    try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder.", cure="Give a transcript: a file named like reel-12.wav.json.")
-        if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path} is too large for a transcript.", cure="Give the JSON that speechpipe wrote.")
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise MediaNotFound(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
-    try:
-        return read(content, "json")
-    except UsageError as error:
-        raise UsageError(f"{path}: {error.message}", cure=error.advice) from error
+    paths = [folder / f"{stem}{row.suffix}" for row in FORMATS.values()]
+    with explained(folder):
+        return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
-def targets_of(transcript: Path, output: Path | None, written: dict[str, bytes]) -> dict[Path, bytes]:
-    """Where each format goes: NAME.EXT and the format's ending, or the one file that was named."""
-    from speechpipe.formats import suffix
+def targets_of(folder: Path, output: Path | None, written: dict[str, bytes]) -> dict[Path, bytes]:
+    """Where each format goes: NAME.EXT and the format's ending in the folder, or the one file that was named."""
+    from speechpipe.formats import format_of
 
-    endings = {suffix(name) for name in written}
-    if output is not None and not output.is_dir() and any(output.name.endswith(ending) for ending in endings):
+    asked = {format_of(Path(name)) for name in written}
+    if output is not None and not output.is_dir() and format_of(output) in asked:
         return {output: only(written, shown(output))}
-    folder = transcript.parent if output is None else output
-    name = transcript.name.removesuffix(suffix("json"))
-    return {folder / f"{name}{suffix(format_)}": content for format_, content in written.items()}
+    return {folder / name: content for name, content in written.items()}
 
 
 def only(written: dict[str, bytes], target: str) -> bytes:
@@ -90,11 +110,14 @@ def only(written: dict[str, bytes], target: str) -> bytes:
     return next(iter(written.values()))
 
 
-def refuse_other(path: Path, content: bytes) -> None:
+def refuse_other(path: Path, content: bytes, source: Path, overwrite: bool) -> None:
     with explained(path):
         try:
             same = path.read_bytes() == content
         except (FileNotFoundError, NotADirectoryError):
             return
-    if not same:
+        is_source = path.samefile(source)
+    if not same and is_source:
+        raise OutputError(f"{path} is the file that is read; it is not replaced.", cure="Give another --output.")
+    if not same and not overwrite:
         raise OutputError(f"{path} exists and differs.", cure="Give another --output, or --overwrite to replace it.")

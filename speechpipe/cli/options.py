@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from speechpipe.errors import UnknownFormat, UsageError
-from speechpipe.settings import FORMATS
+from speechpipe.settings import CAPTION_PRESETS, FORMATS
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -26,6 +26,15 @@ def formats_option(required: bool = False) -> Callable[[Any], Any]:
     )
 
 
+def captions_option() -> Callable[[Any], Any]:
+    return click.option(
+        "--captions",
+        type=click.Choice(list(CAPTION_PRESETS)),
+        callback=lambda _context, _option, preset: {"preset": preset} if preset else None,
+        help="How words become captions. Default: as set, else web.",
+    )
+
+
 def vocabulary_option() -> Callable[[Any], Any]:
     return click.option(
         "--vocabulary",
@@ -33,6 +42,37 @@ def vocabulary_option() -> Callable[[Any], Any]:
         callback=_vocabulary,
         help="Names and places to expect: with commas between, or a file with one a line.",
     )
+
+
+def languages_option() -> Callable[[Any], Any]:
+    return click.option(
+        "--languages",
+        metavar="CODE[,CODE…]",
+        callback=_languages,
+        help="Only these languages may be heard, such as nb,se.",
+    )
+
+
+def model_for_option() -> Callable[[Any], Any]:
+    return click.option(
+        "--model-for",
+        "models",
+        metavar="CODE=MODEL",
+        multiple=True,
+        callback=_models,
+        help="The model of one language, such as se=MODEL. May be given several times.",
+    )
+
+
+def _languages(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(code.strip() for code in value.split(",") if code.strip())
+
+
+def _models(context: click.Context, option: click.Parameter, value: tuple[str, ...]) -> dict[str, str] | None:
+    table = dict(pair.partition("=")[::2] for pair in value)
+    if not all(table) or not all(table.values()):
+        raise UsageError(f"--model-for {' '.join(value)} is no language with its model.", cure="Give se=MODEL or so.")
+    return table or None
 
 
 def _vocabulary(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...] | None:

@@ -7,6 +7,7 @@ import pytest
 from speechpipe import registry
 from speechpipe.errors import UnknownLanguage, UsageError
 from speechpipe.registry import Advice, aligner_for, default_aligner, memory_needed, recommend
+from speechpipe.registry import advice as advising
 from speechpipe.registry.entries import entry_named
 
 GIGA = 1_000_000_000
@@ -46,6 +47,8 @@ def test_a_model_of_letters_is_first_where_it_is_proven_or_alone() -> None:
 def test_what_is_only_condensed_or_spoken_in_between_is_not_the_first_choice() -> None:
     swedish = names(recommend("sv", device="cuda"))
     assert swedish.index("KBLab/kb-whisper-large@subtitle") > swedish.index("KBLab/kb-whisper-tiny")
+    norwegian = names(recommend("nb", device="cpu"))
+    assert norwegian.index("NbAiLabBeta/nb-whisper-small-semantic") > norwegian.index("NbAiLab/nb-whisper-tiny")
     english = names(recommend("en", device="cuda"))
     assert english.index("techiaith/whisper-large-v3-ft-verbatim-cy-en") > english.index("openai/whisper-tiny")
 
@@ -156,6 +159,15 @@ def test_the_default_aligner_is_never_for_non_commercial_use() -> None:
         aligner = default_aligner(code)
         assert aligner is None or "non-commercial" not in aligner.restrictions
         assert aligner is None or "aligner" in aligner.roles
+
+
+def test_an_aligner_for_non_commercial_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = entry_named("wietsedv/wav2vec2-large-xlsr-53-frisian")
+    forbidden = free.model_copy(update={"name": "a/b", "restrictions": ("non-commercial",), "rank": 1})
+    monkeypatch.setattr(advising, "list_models", lambda: [forbidden, free])
+    assert default_aligner("fy") == free
+    monkeypatch.setattr(advising, "list_models", lambda: [forbidden])
+    assert default_aligner("fy") is None
 
 
 def test_the_aligner_follows_the_language() -> None:

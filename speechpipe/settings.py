@@ -96,6 +96,10 @@ CAPTION_PRESETS: dict[CaptionPreset, dict[str, Any]] = {
 }
 
 
+class Alignment(_Section):
+    method: Literal["viterbi", "torchaudio"] = Field("viterbi", description="which code searches for the words' times")
+
+
 class Captions(_Section):
     """How words become cues: a preset, and what is set apart from it. None is no limit."""
 
@@ -164,6 +168,7 @@ class Settings(BaseSettings):
     accepted_licences: tuple[str, ...] = ()
     chunking: Chunking = Chunking()
     decoding: Decoding = Decoding()
+    alignment: Alignment = Alignment()
     captions: Captions = Captions()
     night: Night = Night()
     collections: dict[str, Collection] = Field(default_factory=dict)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
 from itertools import accumulate
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe.alignment.letters import Alphabet
-from speechpipe.alignment.viterbi import Spans, force
+from speechpipe.alignment.viterbi import Search, Spans, force
 from speechpipe.emissions import Emissions
+from speechpipe.errors import DependencyError
 from speechpipe.transcript import Word
 
 FALLBACK = "alignment_fallback"
 SAMPLE_RATE = 16_000
+
+VITERBI = "viterbi"
+#: Ways to search for the best of the same paths: the module, which has ``best_path``, and the package it calls.
+METHODS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
+    {VITERBI: ("viterbi", None), "torchaudio": ("torchaudio_align", "torchaudio")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,26 @@ class Alignment:
     flags: tuple[str, ...] = ()
 
 
-def align(text: str, emissions: Emissions | None, duration_ms: int) -> Alignment:
+@cache
+def search(method: str) -> Search:
+    """One of ``METHODS``. Raises ``DependencyError`` where its package is not installed."""
+    try:
+        found: Search = import_module(f"{__name__}.{METHODS[method][0]}").best_path
+    except ImportError as error:
+        raise DependencyError(
+            f"The alignment method {method} needs a package that is not installed or does not load: {error}.",
+            cure=f'Install it with: pip install "speechpipe[{method}]"',
+        ) from error
+    return found
+
+
+def described(method: str) -> str:
+    """The method for a transcript's provenance, with the version of its package."""
+    package = METHODS[method][1]
+    return f"CTC, {package} {version(package)}" if package else "CTC Viterbi"
+
+
+def align(text: str, emissions: Emissions | None, duration_ms: int, method: str = VITERBI) -> Alignment:
     """A time for each word of ``text``, 0 ≤ start ≤ end ≤ ``duration_ms``, never before the word in front of it.
 
     Aligned words carry a confidence: the geometric mean of their letters' posteriors; None where nothing of the word is
@@ -37,7 +67,7 @@ def align(text: str, emissions: Emissions | None, duration_ms: int) -> Alignment
     written = text.split()
     if not written:
         return Alignment()
-    spans = _spans(written, emissions) if emissions is not None else None
+    spans = _spans(written, emissions, search(method)) if emissions is not None else None
     if emissions is None or spans is None:
         return Alignment(tuple(interpolate(written, 0, duration_ms)), (FALLBACK,))
     times = _times(spans, emissions, duration_ms)
@@ -51,11 +81,11 @@ def interpolate(written: Sequence[str], start_ms: int, end_ms: int) -> list[Word
     return [Word(word, a, b, None, "interpolated") for word, a, b in zip(written, at, at[1:], strict=False)]
 
 
-def _spans(written: Sequence[str], emissions: Emissions) -> Spans | None:
+def _spans(written: Sequence[str], emissions: Emissions, search: Search) -> Spans | None:
     alphabet = Alphabet.of(emissions)
     if alphabet is None:
         return None
-    return force([alphabet.spell(word) for word in written], emissions)
+    return force([alphabet.spell(word) for word in written], emissions, search)
 
 
 def _times(spans: Spans, emissions: Emissions, duration_ms: int) -> NDArray[np.int64]:

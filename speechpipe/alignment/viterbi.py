@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,10 @@ from speechpipe.emissions import Emissions
 #: Log-probability of what cannot be, finite so that every path has a score.
 _NEVER = -1e4
 
+#: What a star's frame costs, too little to outweigh any sound: so pauses fall to the gaps, and between neighbouring
+#: stars to the longest pauses there are.
+_STAR_COST = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Spans:
@@ -24,7 +28,7 @@ class Spans:
     silent: list[bool]
 
 
-def force(words: Sequence[tuple[int, ...]], emissions: Emissions) -> Spans | None:
+def force(words: Sequence[tuple[int, ...]], emissions: Emissions, search: Search | None = None) -> Spans | None:
     """Lay words, each the ids of its letters, over the emissions; None: no words, or too many for the frames.
 
     States are letters with an optional blank between them (needed between equal ones), and a gap between words and at
@@ -35,11 +39,11 @@ def force(words: Sequence[tuple[int, ...]], emissions: Emissions) -> Spans | Non
     CTC-Segmentation of Large Corpora, 2020 (forced alignment by CTC); V. Pratap et al., Scaling Speech Technology to
     1,000+ Languages, 2023 (the star).
     """
-    graph = _Graph.of([word for word in words if word], emissions)
+    graph = Graph.of([word for word in words if word], emissions)
     log_probs = np.maximum(emissions.log_probs, _NEVER)
     if graph is None or graph.shortest > len(log_probs) or not np.isfinite(log_probs).all():
         return None
-    path = _best_path(_scores(log_probs, graph.tokens, emissions), graph.may_skip)
+    path = (search or best_path)(log_probs, graph, emissions)
     word_of_frame = graph.words[path]
     frames, confidences = np.empty((graph.words.max() + 1, 2), np.int64), list[float | None]()
     for word, span in enumerate(frames):
@@ -52,11 +56,11 @@ def force(words: Sequence[tuple[int, ...]], emissions: Emissions) -> Spans | Non
     return Spans(frames, confidences, [not word for word in words])
 
 
-_BLANK, _GAP = -2, -3
+BLANK, GAP = -2, -3
 
 
 @dataclass(frozen=True, slots=True)
-class _Graph:
+class Graph:
     """One entry a state: its token (or ``STAR``, blank, gap), its word (-1 for gaps), whether it may skip the state
     in front of it."""
 
@@ -66,21 +70,21 @@ class _Graph:
     shortest: int
 
     @classmethod
-    def of(cls, words: Sequence[tuple[int, ...]], emissions: Emissions) -> _Graph | None:
+    def of(cls, words: Sequence[tuple[int, ...]], emissions: Emissions) -> Graph | None:
         if not words:
             return None
-        tokens, owners, skip = [_GAP], [-1], [False]
+        tokens, owners, skip = [GAP], [-1], [False]
         for number, word in enumerate(words):
             for i, token in enumerate(word):
                 if i:
-                    tokens.append(_BLANK)
+                    tokens.append(BLANK)
                     owners.append(-1)
                     skip.append(False)
                 tokens.append(token)
                 owners.append(number)
                 between_words = i == 0 and (number == 0 or emissions.word_delimiter_id is not None)
                 skip.append(not between_words and token != tokens[-3])
-            tokens.append(_GAP)
+            tokens.append(GAP)
             owners.append(-1)
             skip.append(False)
         # Every letter takes a frame, and so does each blank or gap that may not be skipped, but for the first and last.
@@ -88,13 +92,20 @@ class _Graph:
         return cls(np.array(tokens), np.array(owners), np.array(skip), shortest)
 
 
-def _scores(log_probs: NDArray[np.float32], tokens: NDArray[np.int64], emissions: Emissions) -> NDArray[np.float32]:
-    """Frames × states."""
+#: Log-probabilities (frames × tokens, all finite), the states, and what the tokens mean → the state of each frame.
+Search = Callable[[NDArray[np.float32], Graph, Emissions], NDArray[np.int64]]
+
+
+def best_path(log_probs: NDArray[np.float32], graph: Graph, emissions: Emissions) -> NDArray[np.int64]:
+    """The search in numpy."""
+    return _best_path(columns(log_probs, emissions)[:, graph.tokens], graph.may_skip)
+
+
+def columns(log_probs: NDArray[np.float32], emissions: Emissions) -> NDArray[np.float32]:
+    """The log-probabilities, with columns for gap, blank and star behind them, so that their negative ids find them."""
     blank = log_probs[:, emissions.blank_id]
     gap = blank if emissions.word_delimiter_id is None else np.maximum(blank, log_probs[:, emissions.word_delimiter_id])
-    # Negative ids count from the end: star, blank, gap are the last, last but one, last but two columns.
-    columns = np.column_stack([log_probs, gap, blank, log_probs.max(axis=1)])
-    return np.asarray(columns[:, tokens], dtype=np.float32)
+    return np.column_stack([log_probs, gap, blank, log_probs.max(axis=1) - _STAR_COST])
 
 
 def _best_path(scores: NDArray[np.float32], may_skip: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from speechpipe import engines, formats, languages, registry
+from speechpipe import alignment, engines, formats, languages, registry
 from speechpipe.emissions import AcousticModel
 from speechpipe.engines.contract import Engine, ModelFiles, TellsLanguages
 from speechpipe.pipeline.detection import folded
@@ -37,6 +37,7 @@ class Transcriber:
         if language and language != AUTO_SEGMENT:
             language = languages.check(language)
         self.settings = settings.with_(language=language or None)
+        alignment.search(self.settings.alignment.method)
         obtain(self.settings, told)
         self.routes = Routes(self.settings)
         self._engines: dict[tuple[str | None, ...], Engine] = {}

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from speechpipe import installed
+from speechpipe import alignment, installed
 from speechpipe.audio import Decoded
 from speechpipe.engines.contract import ModelFiles, Options
 from speechpipe.pipeline.listening import Spoken
@@ -47,8 +47,9 @@ def align_steps(spoken: set[str | None], transcriber: Transcriber, started: str)
     """One step a model that aligned; none where nothing did."""
     routes = [transcriber.routes.of(language) for language in sorted(spoken, key=str)]
     aligners = {(route.aligner.name, route.aligner.sha256): route.aligner for route in routes if route.aligner}
+    method = alignment.described(transcriber.settings.alignment.method)
     for model in aligners.values():
-        yield _model_step("align", "speechpipe", installed.version(), model, {"method": "CTC Viterbi"}, started)
+        yield _model_step("align", "speechpipe", installed.version(), model, {"method": method}, started)
 
 
 def _model_step(

@@ -102,6 +102,7 @@ class Stages:
             VERSIONS["align"],
             self.transcribe_key,
             aligners={language: model and (model.name, model.sha256) for language, model in aligners.items()},
+            method=self.transcriber.settings.alignment.method,
         )
 
     def chunk(self, progress: Progress | None = None) -> Summary:
@@ -247,7 +248,7 @@ class Stages:
         aligner = self.transcriber.aligner_of(self.routes.of(self._listen().languages[window.index]))
         spoken = any(u.text.split() for u in utterances)
         emissions = aligner.emissions([self._pcm(window)])[0] if aligner and spoken else None
-        return with_word_times(utterances, emissions, window.length_ms)
+        return with_word_times(utterances, emissions, window.length_ms, self.transcriber.settings.alignment.method)
 
     def _entry(self, window: Window, spoken: listening.Spoken, result: Result) -> dict[str, Any]:
         language = spoken.languages[window.index] or self.transcriber.label(result.language)

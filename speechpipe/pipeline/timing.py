@@ -15,7 +15,12 @@ from speechpipe.transcript import Word
 NOT_ALIGNED = "alignment_fallback"
 
 
-def with_word_times(utterances: Sequence[Utterance], emissions: Emissions | None, length_ms: int) -> list[Utterance]:
+def with_word_times(
+    utterances: Sequence[Utterance],
+    emissions: Emissions | None,
+    length_ms: int,
+    method: str = alignment.VITERBI,
+) -> list[Utterance]:
     """The window's utterances with a time for every word, counted from the window's start.
 
     All of the window's text is aligned at once, since an engine's own cuts between utterances are coarse. Without
@@ -23,7 +28,7 @@ def with_word_times(utterances: Sequence[Utterance], emissions: Emissions | None
     """
     text = " ".join(u.text for u in utterances)
     if emissions is not None and text.split():
-        found = alignment.align(text, emissions, length_ms)
+        found = alignment.align(text, emissions, length_ms, method)
         if NOT_ALIGNED not in found.flags:
             return list(_share(utterances, found))
     return [_fallback(u) for u in utterances]

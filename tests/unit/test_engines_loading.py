@@ -139,8 +139,8 @@ def test_a_limit_of_its_own() -> None:
 
 def test_a_missing_package_names_its_cure() -> None:
     with (
-        pytest.raises(DependencyError, match=r'ctranslate2 .*pip install "speechpipe\[gpu\]"'),
-        missing_package("ctranslate2", "gpu"),
+        pytest.raises(DependencyError, match=r'ctranslate2 .*pip install "speechpipe\[transformers\]"'),
+        missing_package("ctranslate2", "transformers"),
     ):
         raise ImportError("libcudart.so.12: cannot open shared object file")
 

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from speechpipe.errors import UsageError
-from speechpipe.settings import Captions, Chunking, Collection, Decoding, Night, Settings
+from speechpipe.settings import Alignment, Captions, Chunking, Collection, Decoding, Night, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +56,7 @@ EVERY: dict[str, tuple[tuple[str, Any], tuple[str, Any], Any]] = {
     "decoding.device": (('"cpu"', "cpu"), ("cuda", "cuda"), "cpu"),
     "decoding.compute_type": (('"int8"', "int8"), ("float16", "float16"), "float32"),
     "decoding.threads": (("1", 1), ("2", 2), 3),
+    "alignment.method": (('"torchaudio"', "torchaudio"), ("torchaudio", "torchaudio"), "torchaudio"),
     "captions.max_lines": (("1", 1), ("3", 3), 4),
     "captions.max_line_chars": (("20", 20), ("30", 30), 40),
     "captions.min_cue_ms": (("1", 1), ("2", 2), 3),
@@ -78,7 +79,7 @@ EVERY: dict[str, tuple[tuple[str, Any], tuple[str, Any], Any]] = {
         {"a": Collection(root=Path("/5"), outputs=Path("/6"), restricted=Path("/7"))},
     ),
 }
-SECTIONS = {"chunking": Chunking, "decoding": Decoding, "captions": Captions, "night": Night}
+SECTIONS = {"chunking": Chunking, "decoding": Decoding, "alignment": Alignment, "captions": Captions, "night": Night}
 
 
 def value(settings: Settings, path: str) -> Any:

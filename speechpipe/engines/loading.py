@@ -83,7 +83,7 @@ def device_for(decoding: Decoding) -> Device:
     gpus = ctranslate2.get_cuda_device_count()
     name = decoding.device if decoding.device != "auto" else "cuda" if gpus else "cpu"
     if name == "cuda" and not gpus:
-        raise UsageError("There is no CUDA device on this machine.", cure="Set decoding.device to auto or cpu.")
+        raise UsageError("There is no CUDA device on this machine.", cure=_PROCESSOR)
     types = {"default", "auto", *ctranslate2.get_supported_compute_types(name)}
     if decoding.compute_type not in types:
         raise UsageError(
@@ -228,4 +228,6 @@ def running(model: str) -> Iterator[None]:
         raise EngineError(f"The model {model} failed: {error}.", cure=cure) from error
 
 
-_SMALLER = "Choose a smaller model, or set decoding.batch_size lower."
+_FITTING = "speechpipe models recommend --language CODE"
+_SMALLER = f"Set decoding.batch_size lower, or choose a smaller model; those that fit: {_FITTING} --memory SIZE"
+_PROCESSOR = f"Set decoding.device to auto or cpu; models for a processor: {_FITTING} --device cpu"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +15,10 @@ _CONTEXT = 64  # samples of the frame before that the network sees with each fra
 _FRAMES_AT_ONCE = 256  # 8 s
 
 
-def speech_probabilities(pcm: Pcm) -> NDArray[np.float32]:
+def speech_probabilities(pcm: Pcm, report: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
     """The probability of speech in each 512 samples (32 ms); the last frame is filled up with silence.
+
+    ``report(done_ms, total_ms)`` is called after every 8 s of sound.
 
     The model's session is driven directly, carrying its state and context from block to block: its ``__call__`` starts
     afresh each time, and zeroes the last samples that it is given.
@@ -39,5 +43,7 @@ def speech_probabilities(pcm: Pcm) -> NDArray[np.float32]:
         found[at : at + count] = np.reshape(output, -1)
         h[:], c[:] = new_h, new_c
         at += count
+        if report:
+            report(min(at * FRAME_MS, pcm.duration_ms), pcm.duration_ms)
         sound[:_CONTEXT] = sound[len(block) : len(block) + _CONTEXT]
     return found

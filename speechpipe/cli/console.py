@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
+import time
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -53,6 +56,23 @@ def report(error: SpeechpipeError) -> int:
 def interrupted() -> int:
     note("")  # the terminal's ^C stands on the line of the progress bar
     return report(Interrupted("Stopped."))
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM stops the work as Ctrl-C does: at once where Python runs, after the batch in hand in native code."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def reader_gone() -> int:
@@ -130,22 +150,34 @@ class Silence:
 
 
 class Lines:
-    """A line when a stage begins and one each ten percent of it."""
+    """For a log: a line when a stage begins, one each ten percent of it, and one where a minute passed without."""
+
+    EVERY_S = 60.0
 
     def __init__(self, name: str) -> None:
         self._name = shown(name)
         self._stage = ""
         self._tenths = 0
+        self._began = self._said = 0.0
+        self._first_ms = 0  # what an earlier run had done
 
     def __call__(self, stage: str, done_ms: int, total_ms: int) -> None:
-        label = f"{self._name}: {STAGES.get(stage, stage)}"
+        label, now = f"{self._name}: {STAGES.get(stage, stage)}", time.monotonic()
+        percent = min(100, done_ms * 100 // total_ms) if total_ms > 0 else 0
         if stage != self._stage:
-            self._stage, self._tenths = stage, 0
-            note(label)
-        tenths = min(10, done_ms * 10 // total_ms) if total_ms > 0 else 0
-        if tenths > self._tenths:
-            self._tenths = tenths
-            note(f"{label} {tenths * 10} %")
+            self._stage, self._tenths = stage, percent // 10
+            self._began, self._first_ms, self._said = now, done_ms, now
+            note(f"{label}, {percent} % done before" if percent else label)
+        elif percent // 10 > self._tenths or now - self._said >= self.EVERY_S:
+            self._tenths, self._said = percent // 10, now
+            note(f"{label} {percent} %{self._left(done_ms, total_ms, now)}")
+
+    def _left(self, done_ms: int, total_ms: int, now: float) -> str:
+        done = done_ms - self._first_ms
+        if done <= 0 or done_ms >= total_ms:
+            return ""
+        left = round((now - self._began) * (total_ms - done_ms) / done)
+        return f", {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
 
     def close(self) -> None:
         return
@@ -166,7 +198,7 @@ class Bar:
         if stage != self._stage:
             self.close()
             self._stage = stage
-            self._bar = self._new_bar(f"{self._name}: {STAGES.get(stage, stage)}")
+            self._bar = self._new_bar(f"{self._name}: {STAGES.get(stage, stage)}", min(done_ms, max(total_ms, 1)))
         if total_ms > 0:
             self._bar.total = total_ms
             self._bar.update(min(done_ms, total_ms) - self._bar.n)
@@ -176,8 +208,18 @@ class Bar:
             self._bar.close()
             self._bar = None
 
-    def _new_bar(self, label: str) -> Any:
+    def _new_bar(self, label: str, before: int) -> Any:
+        """``before``: what an earlier run had done, which says nothing of the time left."""
         from tqdm import tqdm
 
-        # total=1 until the first report; tqdm counts milliseconds of the recording.
-        return tqdm(total=1, desc=label, bar_format=self.FORMAT, leave=False, dynamic_ncols=True, file=sys.stderr)
+        # tqdm counts milliseconds of the recording; their total may become known later.
+        return tqdm(
+            total=max(before, 1),
+            initial=before,
+            desc=label,
+            bar_format=self.FORMAT,
+            leave=False,
+            dynamic_ncols=True,
+            mininterval=0.5,
+            file=sys.stderr,
+        )

@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from speechpipe.cli.console import fault, note, progress_for, report, say, say_json, shown
-from speechpipe.cli.options import formats_option, json_option, vocabulary_option
-from speechpipe.errors import BatchFailed, SpeechpipeError, UsageError
+from speechpipe.cli.console import fault, note, progress_for, report, say, say_json, shown, stopped_by_sigterm
+from speechpipe.cli.options import (
+    captions_option,
+    formats_option,
+    json_option,
+    languages_option,
+    model_for_option,
+    vocabulary_option,
+)
+from speechpipe.errors import BatchFailed, Interrupted, SpeechpipeError, UsageError
 
 if TYPE_CHECKING:
     from speechpipe.pipeline import Transcriber
@@ -24,6 +31,7 @@ Examples:
   speechpipe transcribe reel-12.wav --model whisper-tiny-archive
   speechpipe transcribe tapes/*.wav --output transcripts --language nb
   speechpipe transcribe interview.wav --channels split --format vtt,txt
+  speechpipe transcribe tape.wav --language auto-segment --languages nb,se
 
 \b
 Written for reel-12.wav: reel-12.wav.vtt, reel-12.wav.alto.xml,
@@ -52,11 +60,14 @@ REPORTED = (
 @click.option("--output", metavar="DIR", type=click.Path(path_type=Path), help="Folder to write to. Default: beside.")
 @click.option("--model", metavar="NAME|PATH", help="Model, see: speechpipe models list. Default: auto.")
 @click.option("--aligner", metavar="NAME|PATH|none", help="Model that times the words. Default: auto.")
-@click.option("--language", metavar="CODE", help="Language spoken, such as nb or en. Default: heard by the model.")
+@click.option("--language", metavar="CODE", help="nb, en …; auto-segment: window by window. Default: heard.")
+@languages_option()
+@model_for_option()
 @click.option("--engine", metavar="NAME", help="What runs the model. Default: auto, it follows from the model.")
 @vocabulary_option()
 @click.option("--channels", metavar="auto|mix|split|N", help="Which channels. Default: auto.")
 @formats_option()
+@captions_option()
 @click.option("--workspace", metavar="DIR", type=click.Path(path_type=Path), help="Where work in progress is kept.")
 @click.option("--offline", is_flag=True, default=None, help="Never reach for the network.")
 @click.option("--accept-licence", "accepted_licences", metavar="ID", multiple=True, help="Accept this licence.")
@@ -79,7 +90,8 @@ def command(media: tuple[Path, ...], again: bool, as_json: bool, quiet: bool, **
         note(f"speechpipe: {transcriber.warning}")
     if transcriber.hint and not quiet:
         note(transcriber.hint)
-    results = [one(transcriber, path, how) for path in media]
+    with stopped_by_sigterm():
+        results = [one(transcriber, path, how) for path in media]
     return closing(results, quiet)
 
 
@@ -113,6 +125,8 @@ def one(transcriber: Transcriber, path: Path, how: How) -> Result:
         before = repository.existing(item)
         receipt = process(transcriber, repository, item, progress, again=how.again)
         files = repository.paths(item, receipt)
+    except Interrupted:
+        raise
     except Exception as error:  # also a fault of ours must not cost the other recordings
         progress.close()
         return failed(path, known(error), how)

@@ -35,14 +35,19 @@ def done(journal: Journal) -> dict[int, dict[str, Any]]:
 def pending(
     journal: Journal, batches: Sequence[Sequence[Window]], report: Callable[[int, int], None]
 ) -> Iterator[Sequence[Window]]:
-    """The batches not yet in the journal; ``report(done_ms, total_ms)`` after each."""
-    total = sum(window.length_ms for batch in batches for window in batch)
-    known, done_ms = done(journal), 0
-    for batch in batches:
-        if not all(window.index in known for window in batch):
-            yield batch
-        done_ms += sum(window.length_ms for window in batch)
-        report(done_ms, total)
+    """The batches not yet in the journal; ``report(done_ms, total_ms)`` before the first and after each."""
+    known = done(journal)
+    left = [batch for batch in batches if not all(window.index in known for window in batch)]
+    total, left_ms = _length(batches), _length(left)
+    report(total - left_ms, total)
+    for batch in left:
+        yield batch
+        left_ms -= _length([batch])
+        report(total - left_ms, total)
+
+
+def _length(batches: Sequence[Sequence[Window]]) -> int:
+    return sum(window.length_ms for batch in batches for window in batch)
 
 
 def append(journal: Journal, batch: Sequence[Window], results: Sequence[Mapping[str, Any]]) -> None:

@@ -20,8 +20,7 @@ def make_plan(media: Media, decoded: audio.Decoded, folder: Path, settings: Chun
     events: list[Event] = []
     for number, lane in enumerate(decoded.lanes):
         pcm = audio.Pcm(folder / lane.file)
-        probabilities = chunking.speech_probabilities(pcm)
-        report((number + 1) * pcm.duration_ms, len(decoded.lanes) * pcm.duration_ms)
+        probabilities = chunking.speech_probabilities(pcm, _of_lane(report, number, len(decoded.lanes)))
         spans = chunking.plan_windows(probabilities, pcm.duration_ms, settings)
         windows += [Window(0, lane.channel, lane.file, span.start_ms, span.end_ms, span.overlap_ms) for span in spans]
         events += unread(chunking.find_events(pcm, probabilities, spans, lane.channel), decoded.lost)
@@ -51,3 +50,8 @@ def decode(path: Path, folder: Path, channels: str, declared_ms: int | None, rep
         report(done_ms, total_ms or declared_ms or 0)
 
     return audio.decode(path, folder, channels, on_progress)
+
+
+def _of_lane(report: Report, number: int, lanes: int) -> Report:
+    """The report of one lane's share of the whole."""
+    return lambda done_ms, total_ms: report((number * total_ms + done_ms) // lanes, total_ms)

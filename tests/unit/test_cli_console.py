@@ -51,23 +51,73 @@ def test_report_is_one_line_with_the_cure_and_gives_the_code(capsys: pytest.Capt
     assert captured.err == "speechpipe: Cannot write a b\\x1b. Choose another.\n"
 
 
-def test_lines_say_each_stage_and_each_tenth_once(capsys: pytest.CaptureFixture[str]) -> None:
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        monkeypatch.setattr(console.time, "monotonic", lambda: self.now)
+
+
+def test_lines_say_each_stage_and_each_tenth_once_with_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     progress = console.Lines("reel.wav")
     for done in range(0, 101, 5):
         progress("transcribe", done, 100)
+        clock.now += 2
+    progress("align", 0, 100)
     progress("align", 100, 100)
     progress.close()
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "reel.wav: transcribing"
-    assert lines[1:11] == [f"reel.wav: transcribing {tenth * 10} %" for tenth in range(1, 11)]
+    left = [f", 0:00:{36 - 4 * tenth:02} left" for tenth in range(9)] + [""]
+    assert lines[1:11] == [f"reel.wav: transcribing {(i + 1) * 10} %{left[i]}" for i in range(10)]
     assert lines[11:] == ["reel.wav: timing words", "reel.wav: timing words 100 %"]
+
+
+def test_lines_come_at_least_each_minute_of_a_long_job_and_no_oftener(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    progress = console.Lines("reel.wav")
+    for second in range(301):
+        progress("transcribe", second, 36_000)
+        clock.now += 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "reel.wav: transcribing" and len(lines) == 6
+    assert lines[1] == "reel.wav: transcribing 0 %, 9:59:00 left"
+
+
+def test_lines_of_a_job_that_goes_on_count_time_from_where_it_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    progress = console.Lines("reel.wav")
+    progress("transcribe", 50, 100)
+    clock.now += 10
+    progress("transcribe", 60, 100)
+    assert capsys.readouterr().err.splitlines() == [
+        "reel.wav: transcribing, 50 % done before",
+        "reel.wav: transcribing 60 %, 0:00:40 left",
+    ]
+
+
+def test_a_bar_of_a_job_that_goes_on_counts_time_from_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    progress = console.Bar("reel.wav")
+    progress("transcribe", 45_000, 60_000)
+    progress("transcribe", 48_000, 60_000)
+    assert (progress._bar.initial, progress._bar.n, progress._bar.total) == (45_000, 48_000, 60_000)
+    assert progress._bar.mininterval == 0.5
+    progress.close()
 
 
 def test_lines_bear_a_length_that_is_not_known_or_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     progress = console.Lines("reel.wav")
     progress("chunk", 500, 0)
     progress("chunk", 900, 300)
-    assert capsys.readouterr().err.splitlines() == ["reel.wav: finding speech", "reel.wav: finding speech 100 %"]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["reel.wav: finding speech", "reel.wav: finding speech 100 %"]
 
 
 def test_a_bar_shows_the_stage_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,3 +31,12 @@ def speech() -> Path:
     if not (folder / "MANIFEST.jsonl").is_file():
         pytest.fail(f"no speech collection at {folder}; set SPEECHPIPE_SPEECH to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def formats_suite() -> Path:
+    """The folder of schemas and of test data for parsers of WebVTT, which tests read."""
+    folder = Path(os.environ.get("SPEECHPIPE_FORMATS", ROOT.parent / "shared" / "formats"))
+    if not (folder / "webvtt-suite" / "SOURCES.md").is_file():
+        pytest.fail(f"no schemas and test data of formats at {folder}; set SPEECHPIPE_FORMATS to their folder")
+    return folder

@@ -52,21 +52,21 @@ def pieces(text: str) -> list[Piece]:
     if "<" not in text:
         return [Piece(html.unescape(text) if "&" in text else text, None, None)]
     stamp: int | None = None
-
-    def walk(node: Node, voice: str | None) -> Iterator[Piece]:
-        nonlocal stamp
-        if node.tag == "rt":
-            return  # the reading of ruby is no text of its own
-        voice = node.annotation or voice if node.tag == "v" else voice
-        for child in node.children:
-            if isinstance(child, Node):
-                yield from walk(child, voice)
-            elif isinstance(child, int):
-                stamp = child
-            else:
-                yield Piece(child, voice, stamp)
-
-    return list(walk(tree(text), None))
+    found: list[Piece] = []
+    # Not by recursion: nothing limits how deep tags may be nested.
+    path: list[tuple[Iterator[Node | str | int], str | None]] = [(iter(tree(text).children), None)]
+    while path:
+        children, voice = path[-1]
+        child = next(children, None)
+        if child is None:
+            path.pop()
+        elif isinstance(child, str):
+            found.append(Piece(child, voice, stamp))
+        elif isinstance(child, int):
+            stamp = child
+        elif child.tag != "rt":  # the reading of ruby is no text of its own
+            path.append((iter(child.children), child.annotation or voice if child.tag == "v" else voice))
+    return found
 
 
 def _add_text(node: Node, text: str) -> None:

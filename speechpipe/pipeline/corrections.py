@@ -1,4 +1,4 @@
-"""A file that a person may have corrected becomes a transcript again: what its JSON knew is kept, new words get times."""
+"""A file that a person may have corrected becomes a transcript again: what was known is kept, new words get times."""
 
 from __future__ import annotations
 

@@ -1,0 +1,335 @@
+"""What people's editors leave: read, repaired and told of, or refused with the place; never lost in silence."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import pytest
+
+from speechpipe import formats
+from speechpipe.errors import UsageError
+from speechpipe.formats import cue_text, webvtt
+from speechpipe.formats.turns import CUED
+from speechpipe.transcript import Event, Media, Revision, Rights, Transcript, Word
+from tests.transcripts import INTERVIEW, NOTHING_SAID
+
+
+def vtt(body: str, header: str = "WEBVTT\n\n") -> Transcript:
+    return formats.read((header + body).encode(), "vtt")
+
+
+def srt(body: str) -> Transcript:
+    return formats.read(body.encode(), "srt")
+
+
+def alto(change: Callable[[str], str]) -> Transcript:
+    return formats.read(change(formats.write(INTERVIEW, "alto").decode()).encode(), "alto")
+
+
+def said(transcript: Transcript) -> list[tuple[int, int, str]]:
+    return [(segment.start_ms, segment.end_ms, segment.text) for segment in transcript.segments]
+
+
+# ---- WebVTT ----
+
+
+def test_a_cue_becomes_a_segment_with_its_voice() -> None:
+    read = vtt("1\n00:01.000 --> 00:02.500 align:start\n<v.loud Máret>Lyd &amp; <i>bilde</i></v>\n")
+    (segment,) = read.segments
+    assert (segment.start_ms, segment.end_ms, segment.text) == (1_000, 2_500, "Lyd & bilde")
+    assert (segment.speaker, segment.channel, segment.flags) == ("Máret", None, (CUED,))
+    assert read.warnings == ()
+
+
+def test_two_voices_in_a_cue_are_two_segments() -> None:
+    read = vtt("00:01.000 --> 00:02.500\n<v A>Ja.</v>\n<v Channel 2>Nei.</v> Og så.\n")
+    assert [(s.text, s.speaker, s.channel) for s in read.segments] == [
+        ("Ja.", "A", None),
+        ("Nei.", None, 1),
+        ("Og så.", None, None),
+    ]
+
+
+def test_the_note_tells_again_where_the_text_comes_from() -> None:
+    read = formats.read(formats.write(INTERVIEW, "vtt"), "vtt")
+    assert (read.media.name, read.media.sha256, read.media.duration_ms) == (
+        INTERVIEW.media.name,
+        INTERVIEW.media.sha256,
+        40_000,
+    )
+    assert (read.title, read.identifier, read.languages) == (INTERVIEW.title, INTERVIEW.identifier, ("nb", "se"))
+    assert (read.rights.statement, read.rights.access) == (INTERVIEW.rights.statement, INTERVIEW.rights.access)
+    told = [(step.what, step.software, step.version, step.model, step.model_revision) for step in read.steps]
+    assert told == [(s.what, s.software, s.version, s.model, s.model_revision) for s in INTERVIEW.steps]
+    assert read.steps[-1].ended == "2026-01-15T12:02:00Z"
+    assert read.events == (Event(0, 2_300, "music"),)
+
+
+def test_what_was_found_and_who_corrected_it_is_told_again() -> None:
+    torn = dataclasses.replace(
+        NOTHING_SAID,
+        outcome="silent",
+        complete=False,
+        incomplete_reason="unreadable after 00:00:03",
+        revision=Revision("Kari Nordmann, arkivar", "2026-02-01T08:00:00Z"),
+    )
+    for name in ("vtt", "alto"):
+        read = formats.read(formats.write(torn, name), name)
+        assert (read.outcome, read.complete, read.incomplete_reason) == ("silent", False, torn.incomplete_reason)
+        assert read.revision == torn.revision and not read.machine_generated
+
+
+def test_a_file_without_provenance_claims_no_machine() -> None:
+    read = vtt("00:01.000 --> 00:02.000\nHei.\n")
+    assert (read.media, read.steps, read.revision) == (Media(""), (), None)
+    again = formats.write(read, "txt").decode()
+    assert "Machine-generated" not in again and "It is not known who or what made this transcript." in again
+
+
+def test_word_times_are_read_from_stamps() -> None:
+    read = vtt("00:01.000 --> 00:04.000\n<c>Vel</c>kommen <00:02.000><c>til</c> <c>oss</c> <00:03.500>hei\n")
+    assert read.segments[0].words == (
+        Word("Velkommen", 1_000, 2_000),
+        Word("til", 2_000, 3_500),
+        Word("oss"),
+        Word("hei", 3_500, 4_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("1\n-00:01.000 --> 00:02.000\nHei.\n", 4),
+        ("1\n00:01.000 -> 00:02.000\nHei.\n", 3),
+        ("1\n00:01,000 --> 00:02,000\nHei.\n", 4),
+        ("00:00.000 --> 00:01.000\nA\n\n00:61.000 --> 00:62.000\nHei.\n", 6),
+        ("Hei, uten tid.\n", 3),
+        ("00:00.000 --> 00:01.000\nA\n\nog B, bak en blank linje\n", 6),
+        ("-->\nHei.\n", 3),
+    ],
+)
+def test_text_that_would_be_lost_is_an_error_with_its_line(body: str, line: int) -> None:
+    with pytest.raises(UsageError, match=f"line {line} "):
+        vtt(body)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"WEBVT", b"WEBVTTX\n", b" WEBVTT\n", b"\n\nWEBVTT\n", b"1\n00:00:01,000 --> 00:00:02,000\nHei.\n"],
+)
+def test_what_is_no_webvtt_is_refused(content: bytes) -> None:
+    with pytest.raises(UsageError, match="does not begin with WEBVTT"):
+        formats.read(content, "vtt")
+
+
+@pytest.mark.parametrize("name", ["vtt", "srt"])
+@pytest.mark.parametrize(
+    ("encoding", "told"), [("utf-16", "UTF-16"), ("utf-16-be", "byte|begin"), ("latin-1", "byte 3"), ("cp1252", "byte")]
+)
+def test_another_encoding_is_said(name: str, encoding: str, told: str) -> None:
+    text = "æøå" if encoding != "latin-1" else "WEBæøå"
+    with pytest.raises(UsageError, match=f"({told}|no times)"):
+        formats.read(text.encode(encoding), name)
+
+
+def test_a_byte_order_mark_and_other_line_ends_are_taken() -> None:
+    content = b"\xef\xbb\xbfWEBVTT\r\n\r\n1\r\n00:01.000 --> 00:02.000\r\nHei\r\nhopp\r\n"
+    assert said(formats.read(content, "vtt")) == said(formats.read(content.replace(b"\r\n", b"\r"), "vtt"))
+    assert said(formats.read(content, "vtt")) == [(1_000, 2_000, "Hei hopp")]
+
+
+REPAIRS = [
+    ("00:02.000 --> 00:01.000\nHei.\n", "ends before it begins", [(2_000, 2_000, "Hei.")]),
+    (
+        "b\n00:05.000 --> 00:06.000\nSist.\n\na\n00:01.000 --> 00:02.000\nFørst.\n",
+        "Cue a at 00:00:01.000 and others stood out of order",
+        [(1_000, 2_000, "Først."), (5_000, 6_000, "Sist.")],
+    ),
+    (
+        "00:01.000 --> 00:03.000\nEn.\n\n00:02.000 --> 00:04.000\nTo.\n",
+        "begins before the cue before it has ended",
+        [(1_000, 3_000, "En."), (2_000, 4_000, "To.")],
+    ),
+    (
+        "7\n00:01.000 --> 00:02.000\nEn.\n\n7\n00:03.000 --> 00:04.000\nTo.\n",
+        "Cue 7 at 00:00:03.000 has the number of an earlier one",
+        [(1_000, 2_000, "En."), (3_000, 4_000, "To.")],
+    ),
+    ("00:01.000 --> 00:02.000\n<i></i>\n\n00:03.000 --> 00:04.000\nTo.\n", "has no text", [(3_000, 4_000, "To.")]),
+]
+
+
+@pytest.mark.parametrize(("body", "told", "kept"), REPAIRS)
+def test_a_repair_is_told_and_loses_nothing(body: str, told: str, kept: list[tuple[int, int, str]]) -> None:
+    read = vtt(body)
+    assert said(read) == kept
+    assert len(read.warnings) == 1 and told in read.warnings[0]
+
+
+def test_many_repairs_of_one_kind_are_counted() -> None:
+    read = vtt("".join(f"00:{i:02d}.900 --> 00:{i:02d}.100\nord{i}\n\n" for i in range(20)))
+    assert len(read.segments) == 20 and len(read.warnings) == 6
+    assert read.warnings[-1].startswith("15 more: ")
+
+
+def test_two_voices_at_once_are_no_repair() -> None:
+    assert vtt("00:01.000 --> 00:03.000\n<v A>En.\n\n00:02.000 --> 00:04.000\n<v B>To.\n").warnings == ()
+
+
+def test_a_long_file_is_read_in_good_time() -> None:
+    began = time.process_time()
+    assert len(vtt("00:01.000 --> 00:02.000\n" + "<b>" * 20_000 + "x" * 5_000_000 + "\n").segments) == 1
+    assert webvtt.time_stamp("9" * 1_000_000 + ":00:00.000") is None
+    assert vtt("00:01.000 --> 00:02.000\n" + "&" * 200_000 + "<" * 200_000).segments
+    assert time.process_time() - began < 20
+
+
+def test_unclosed_and_unknown_tags_are_left_out() -> None:
+    pieces = cue_text.pieces("<v A>en <unknown>to</unknown> <ruby>tre<rt>III</rt></ruby></x> 1 < 2")
+    assert "".join(piece.text for piece in pieces) == "en to tre 1 "
+    assert {piece.voice for piece in pieces} == {"A"}
+
+
+# ---- SubRip ----
+
+
+def test_subrip_as_editors_leave_it() -> None:
+    read = srt(
+        "\ufeff1\r\n0:00:01,5 --> 0:00:02.50  X1:100\r\n<i>Hei</i> & <FONT color='red'>hopp</font>\r\n\r\n\r\n"
+        "00:00:03,000 --> 00:00:04,000\r\nuten nummer\r\n\r\nmed blank linje\r\n"
+        "3\r\n00:00:05,000 --> 00:00:06,000\r\n1985\r\n"
+    )
+    assert said(read) == [
+        (1_500, 2_500, "Hei & hopp"),
+        (3_000, 4_000, "uten nummer med blank linje"),
+        (5_000, 6_000, "1985"),
+    ]
+    assert [warning.split(" has ")[1] for warning in read.warnings] == [
+        "formatting, which was left out.",
+        "a blank line in it; what follows was taken as its text.",
+    ]
+
+
+def test_the_last_cue_that_says_what_the_text_is_is_no_text() -> None:
+    read = formats.read(formats.write(INTERVIEW, "srt"), "srt")
+    assert read.segments[-1].text == "Takk skal du ha."
+    assert (read.steps[0].what, read.steps[0].model) == ("transcribe", "example/asr")
+    assert read.rights == Rights(access="reading room only")
+    assert formats.write(NOTHING_SAID, "srt").decode().count("-->") == 1
+    assert formats.read(formats.write(NOTHING_SAID, "srt"), "srt").segments == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("Hei.\n", 1),
+        ("1\n00:00:01,000 -> 00:00:02,000\nHei.\n", 1),
+        ("1\n00:00:01,000 --> 00:00:02,000\nHei.\n\n2\n-00:00:03,000 --> 00:00:04,000\nHopp.\n", 6),
+    ],
+)
+def test_subrip_that_would_lose_text_is_an_error_with_its_line(body: str, line: int) -> None:
+    with pytest.raises(UsageError, match=f"line {line} "):
+        srt(body)
+
+
+def test_an_empty_subrip_has_nothing_said() -> None:
+    assert srt("").segments == srt("\n\n").segments == ()
+
+
+# ---- ALTO ----
+
+
+def test_alto_is_read_back_letter_for_letter() -> None:
+    content = formats.write(INTERVIEW, "alto")
+    read = formats.read(content, "alto")
+    assert formats.write(read, "alto") == content
+    assert read.media == Media(INTERVIEW.media.name, INTERVIEW.media.sha256, duration_ms=40_000)
+    assert read.steps[1].settings == {"beam_size": 5}
+    assert read.events == (Event(0, 2_300, "music"), Event(31_000, 40_000, "silence"))
+    assert (read.title, read.identifier) == (INTERVIEW.title, INTERVIEW.identifier)
+
+
+def test_a_speaker_keeps_the_channel() -> None:
+    lively = dataclasses.replace(
+        INTERVIEW, segments=(dataclasses.replace(INTERVIEW.segments[0], speaker="Máret", channel=1),)
+    )
+    (first, *_) = formats.read(formats.write(lively, "alto"), "alto").segments
+    assert (first.speaker, first.channel) == ("Máret", 1)
+
+
+def test_words_that_a_person_put_into_one_string_have_no_times_of_their_own() -> None:
+    read = alto(lambda text: text.replace('CONTENT="Velkommen"', 'CONTENT="Vel  kommen"'))
+    assert read.segments[0].words[:3] == (Word("Vel"), Word("kommen"), Word("til", 2_800, 3_060, 0.9))
+    assert read.segments[0].text.startswith("Vel kommen til")
+
+
+def test_a_line_without_times_takes_those_of_its_words() -> None:
+    read = alto(lambda text: text.replace('<TextLine ID="c000002" HPOS="2500"', '<TextLine ID="c000002"', 1))
+    assert (read.segments[0].start_ms, read.segments[0].end_ms) == (2_500, 5_460)
+    assert read.warnings == ("Line c000002 has no times; it was given those of its words.",)
+
+
+def test_a_line_without_words_is_told_of() -> None:
+    read = alto(lambda text: text.replace("</TextBlock>", '<TextLine ID="x" HPOS="1" WIDTH="2"/></TextBlock>', 1))
+    assert len(read.segments) == 8 and read.warnings == ("Line x has no words; it was left out.",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('HPOS="2500"', 'HPOS="-5"', "no number of milliseconds"),
+        ('HPOS="2500"', 'HPOS="2500.5"', "no number of milliseconds"),
+        ('HPOS="2500"', 'HPOS="1e400"', "no number of milliseconds"),
+        ('HPOS="2500"', f'HPOS="{"9" * 5000}"', "no number of milliseconds"),
+        ("</alto>", "</alt>", "no readable XML"),
+        ("ns-v4#", "ns-v2#", "not alto of version 4"),
+        ("<timeline ", "<pages ", "(no readable XML|describes a page)"),
+        ("urn:speechpipe:alto-timeline:1", "urn:example:other", "describes a page"),
+        ("<alto ", '<!DOCTYPE alto SYSTEM "http://example.invalid/alto.dtd"><alto ', "DOCTYPE"),
+        (
+            "<alto ",
+            '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><alto ',
+            "DOCTYPE",
+        ),
+    ],
+)
+def test_what_is_no_alto_of_a_recording_is_refused(old: str, new: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason) as raised:
+        alto(lambda text: text.replace(old, new))
+    assert len(str(raised.value)) < 400 and "\n" not in str(raised.value)
+
+
+def test_an_external_entity_is_never_read(tmp_path_factory: pytest.TempPathFactory) -> None:
+    secret = tmp_path_factory.mktemp("secret") / "key"
+    secret.write_text("geheim")
+    for place in ('CONTENT="&x;"', 'LABEL="&x;"'):
+        with pytest.raises(UsageError) as raised:
+            alto(
+                lambda text, place=place: text.replace(  # type: ignore[misc]
+                    "<alto ", f'<!DOCTYPE a [<!ENTITY x SYSTEM "{secret.as_uri()}">]><alto ', 1
+                ).replace('CONTENT="Velkommen"', place, 1)
+            )
+        assert "geheim" not in str(raised.value)
+
+
+def bomb(quadratic: bool) -> bytes:
+    if quadratic:
+        entities = f'<!ENTITY a "{"x" * 100_000}">'
+        return f"<!DOCTYPE b [{entities}]><b>{'&a;' * 100_000}</b>".encode()
+    entities = '<!ENTITY a0 "lol">' + "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 30))
+    return f'<!DOCTYPE b [{entities}]><b c="&a29;">&a29;</b>'.encode()
+
+
+@pytest.mark.parametrize("content", [bomb(False), bomb(True), b"<a>" * 100_000, b'<a b="' + b"x" * 50_000_000 + b'"/>'])
+def test_bombs_are_refused_at_once(content: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(UsageError, match="no ALTO that can be read"):
+        formats.read(content, "alto")
+    assert time.process_time() - began < 10
+
+
+def test_utf16_xml_is_xml() -> None:
+    content = formats.write(INTERVIEW, "alto").decode().replace("UTF-8", "UTF-16").encode("utf-16")
+    assert said(formats.read(content, "alto")) == said(formats.read(formats.write(INTERVIEW, "alto"), "alto"))

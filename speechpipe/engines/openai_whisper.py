@@ -73,7 +73,7 @@ class OpenAiWhisper(TorchWhisper):
     """The engine ``whisper``."""
 
     def __init__(self, model: ModelFiles, decoding: Decoding) -> None:
-        super().__init__()
+        super().__init__(model.path)
         device = torch_device(decoding)
         self._model = _model(model).to(device.name).eval()
         self._half = device.compute_type == "float16"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from speechpipe.engines.fallback import SEED, Attempt, Job, Take, decoded
 from speechpipe.engines.loading import checked_options, checked_pcm, clip_ms, running
 from speechpipe.engines.prompts import prompt_tokens
 from speechpipe.engines.timestamps import split_at_timestamps
+from speechpipe.engines.tokens import whisper_language
 from speechpipe.errors import UsageError
 
 #: What came out for a clip: tokens, times among them; the mean of their log-probabilities; that there is no speech.
@@ -31,7 +33,8 @@ class TorchWhisper(ABC):
     #: As Whisper calls them; none where the model is of English alone.
     _languages: Sequence[str]
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._batches = Batches()
 
     def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
@@ -84,20 +87,16 @@ class TorchWhisper(ABC):
         return None if pcm is None else Job(pcm, language, tuple(prompt))
 
     def _whisper_language(self, code: str) -> str:
-        whisper = languages.whisper_code(code)
-        if not self._languages and whisper != "en":
+        if not self._languages and languages.whisper_code(code) != "en":
             raise UsageError(f"The model {self.info.model} knows English only, not {languages.name(code)} ({code}).")
-        if whisper is None or (self._languages and whisper not in self._languages):
-            raise UsageError(
-                f"The model {self.info.model} does not know {languages.name(code)} ({code}).",
-                cure="Choose a model of that language, or name a language near to it.",
-            )
-        return whisper
+        # A model of English alone has no list of languages, and needs none.
+        return whisper_language(code, self.info, (self._folder,), lambda token: token in (self._languages or ("en",)))
 
     def _transcribed(self, clips: Sequence[Clip], jobs: Sequence[Job], options: Options) -> Iterator[Result]:
         labels = [self._label(clip, job) for clip, job in zip(clips, jobs, strict=True)]
         labelled = [
-            replace(job, language=languages.whisper_code(label)) for job, (label, _) in zip(jobs, labels, strict=True)
+            replace(job, language=job.language or languages.whisper_code(label))
+            for job, (label, _) in zip(jobs, labels, strict=True)
         ]
 
         def decode(some: Sequence[Job], attempt: Attempt) -> list[Take]:

@@ -46,7 +46,7 @@ class TransformersWhisper(TorchWhisper):
     """The engine ``transformers`` for Whisper models."""
 
     def __init__(self, model: ModelFiles, decoding: Decoding) -> None:
-        super().__init__()
+        super().__init__(model.path)
         config_of(model, "whisper")
         tokens = require(model, [model.path], "tokenizer.json", "vocab.json")
         device = torch_device(decoding)

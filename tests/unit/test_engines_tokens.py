@@ -91,3 +91,18 @@ def test_an_engine_decodes_sami_with_the_token_of_its_model(root: Path, tmp_path
     write(folder, {"language": "<|en|>"})
     (result,) = load_engine("faster-whisper", model, Decoding()).transcribe([Clip(noise, language="se")], Options())
     assert result.language == "se"
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("engine", ["transformers", "whisper"])
+def test_the_engines_on_torch_do_so_too(engine: str, root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(root / "models" / "whisper-tiny-archive", folder, ignore=shutil.ignore_patterns("ct2", "SHA*"))
+    model = ModelFiles("some/model", folder, "whisper", languages=frozenset({"se"}))
+    config = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+    clip = Clip(np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32), language="se")
+    with pytest.raises(UnknownLanguage, match="does not know se"):
+        load_engine(engine, model, Decoding(fallback="off")).transcribe([clip], Options())
+    write(folder, {**config, "language": "<|en|>"})
+    (result,) = load_engine(engine, model, Decoding(fallback="off")).transcribe([clip], Options())
+    assert result.language == "se"

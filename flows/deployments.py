@@ -61,8 +61,8 @@ DEPLOYED: dict[str, tuple[Flow[..., Any], str]] = {
 }
 
 
-def deployments(how: How, every: timedelta | None = None) -> list[Any]:
-    """All flows as ``prefect.serve`` takes them. With ``every`` new recordings are looked for by themselves."""
+def deployments(how: How) -> list[Any]:
+    """All flows as ``prefect.serve`` takes them."""
     defaults: dict[str, dict[str, Any]] = {
         "recordings": NewRecordings().model_dump(),
         "how": how.model_dump(),
@@ -84,7 +84,6 @@ def deployments(how: How, every: timedelta | None = None) -> list[Any]:
                 name,
                 description=description,
                 parameters=parameters,
-                interval=every if name == NEW else None,
                 concurrency_limit=ONE_AT_A_TIME if batch else None,
                 entrypoint_type=EntrypointType.MODULE_PATH,
                 tags=["speechpipe"],
@@ -130,6 +129,8 @@ def crash_silent_runs(within: timedelta = SILENCE) -> None:
                 after={"prefect.flow-run.heartbeat"},
                 expect={"prefect.flow-run.*"},
                 match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+                # Runs with a process of their own: a run within one ends with it, and each event costs the database.
+                match_related=ResourceSpecification({"prefect.resource.role": ["deployment"]}),
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
                 threshold=1,

@@ -29,6 +29,11 @@ SERVED = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_RUNNER_POLL_FREQUENCY": "3",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    # Events are many and soon of no use; the receipts outlive the runs.
+    "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P3D",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    # A server that is started again is waited for.
+    "PREFECT_CLIENT_MAX_RETRIES": "12",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "speechpipe",
     # The page shows every sentence; the terminal of the server stays quiet.
     "PREFECT_LOGGING_LEVEL": "INFO",

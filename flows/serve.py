@@ -8,7 +8,6 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +34,20 @@ def serve(
     port: int = 4200,
     *,
     model: str = "auto",
-    every: timedelta | None = None,
     together: int | None = None,
+    public_url: str | None = None,
+    auth_file: Path | None = None,
 ) -> None:
     """Serve the flows until Ctrl-C or SIGTERM.
 
     ``data`` takes the server's state, the work in progress, the transcripts and the reports; ``folder``
     (``data/recordings`` where not given) is where recordings are looked for, beside the collections of the settings.
-    With ``every`` it is looked through by itself. ``together``: how many recordings or groups are worked on together;
-    None: as many as the machine bears.
+    ``together``: how many recordings or groups are worked on together;
+    None: as many as the machine bears. ``public_url``: where browsers see a proxy before it. ``auth_file`` holds
+    ``user:password``, which every request must bring.
 
     Raises:
-        UsageError: no such folder, or the port or the data folder is taken.
+        UsageError: no such folder, the port or the data folder is taken, or ``auth_file`` holds no ``user:password``.
         DependencyError: the server does not start.
     """
     data = data.resolve()
@@ -69,7 +70,9 @@ def serve(
         raise UsageError(f"Another server works with {data}.", cure="Stop it, or choose another folder with --data.")
     try:
         address = f"http://{HOST}:{port}"
-        set_up(data / "prefect", SERVED, PREFECT_API_URL=f"{address}/api", PREFECT_UI_URL=address)
+        seen = (public_url or address).rstrip("/")
+        set_up(data / "prefect", SERVED, _guarded(auth_file), PREFECT_API_URL=f"{address}/api", PREFECT_UI_URL=seen,
+               PREFECT_SERVER_UI_API_URL=f"{seen}/api")  # fmt: skip
         _put_into_environment(data, together)
         print(f"Starting the server; its log is {data / 'prefect' / 'server.log'}.", flush=True)
         with server(port, data / "prefect" / "server.log") as started:
@@ -83,18 +86,18 @@ def serve(
                 os._exit(0)
 
             told = f"""
-The flows are ready: {address}/deployments
+The flows are ready: {seen}/deployments
   Recordings are looked for in {recordings}
   Results go to {data / "transcripts"}
   Worked on together: {os.environ[AT_ONCE]}
 Stop with Ctrl-C.
 """
-            run_until_stopped(told, stop, model, every)
+            run_until_stopped(told, stop, model)
     finally:
         os.close(held)
 
 
-def run_until_stopped(told: str, stop: Callable[..., None], model: str, every: timedelta | None) -> None:
+def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
     """Deploy the flows and start their runs as they are asked for, until a signal."""
     from prefect.runner import Runner
 
@@ -109,7 +112,7 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str, every: t
     crash_silent_runs()
     interrupted = end_leftovers()
     runner = Served(name="speechpipe", pause_on_shutdown=False, limit=int(os.environ[AT_ONCE]) + OTHER_RUNS)
-    for deployment in deployments(how(model), every):
+    for deployment in deployments(how(model)):
         runner.add_deployment(deployment)
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=_keep_up, args=(interrupted,), daemon=True).start()
@@ -128,6 +131,19 @@ def _keep_up(interrupted: list[Any]) -> None:
         # The server may be on its way back; the next look will find it.
         with suppress(Exception):
             refresh_forms()
+
+
+def _guarded(auth_file: Path | None) -> dict[str, str]:
+    """The password for the server and for its clients."""
+    if auth_file is None:
+        return {}
+    try:
+        secret = auth_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read {auth_file}: {error}.", cure="Give a file that holds user:password.") from error
+    if not all(secret.partition(":")):
+        raise UsageError(f"{auth_file} holds no user:password.", cure="Write one line into it: user:password")
+    return {"PREFECT_SERVER_API_AUTH_STRING": secret, "PREFECT_API_AUTH_STRING": secret}
 
 
 def _put_into_environment(data: Path, together: int | None) -> None:

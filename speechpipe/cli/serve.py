@@ -34,10 +34,32 @@ Example:
 @click.option(
     "--port", metavar="N", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Port of the web page."
 )
-def command(data: Path, folder: Path | None, port: int) -> None:
+@click.option(
+    "--at-once",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    help="Recordings or groups worked on together. Default: as many as cores and memory bear.",
+)
+@click.option("--public-url", metavar="URL", help="Where browsers see it, with a proxy before it.")
+@click.option(
+    "--auth-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Holds user:password, which every request must bring.",
+)
+def command(
+    data: Path,
+    folder: Path | None,
+    port: int,
+    at_once: int | None,
+    public_url: str | None,
+    auth_file: Path | None,
+) -> None:
     """Start the flows with their web page, for this machine only, until Ctrl-C."""
     if util.find_spec("prefect") is None:
         raise DependencyError(
             "The flows need Prefect, which is not installed.", cure="Install it with: pip install 'speechpipe[flows]'"
         )
-    import_module(f"{flows_module()}.serve").serve(data=data, folder=folder, port=port)
+    import_module(f"{flows_module()}.serve").serve(
+        data=data, folder=folder, port=port, together=at_once, public_url=public_url, auth_file=auth_file
+    )

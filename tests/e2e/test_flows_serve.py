@@ -1,19 +1,16 @@
-"""``serve`` as a process of its own: a scheduled run really starts, and nothing is left when it ends."""
+"""``serve`` as a process of its own: a scheduled run starts, cancelling works, and nothing is left when it ends."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,84 +19,59 @@ import pytest
 from flows.serve import serve
 from flows.server import free_port
 from speechpipe.errors import UnknownModel, UsageError
+from tests.e2e.served import Served, alive, children, eventually
 
-SECONDS = 120
-START = """
-import sys
-from datetime import timedelta
-from pathlib import Path
-from flows.serve import serve
-serve(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), every=timedelta(seconds=15))
-"""
-
-
-@dataclass
-class Served:
-    process: subprocess.Popen[bytes]
-    port: int
-    data: Path
-    log: Path
-
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api{path}", json.dumps(body).encode(), {"content-type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-
-    def deployments(self) -> dict[str, Any]:
-        return {found["name"]: found for found in self.post("/deployments/filter", {})}
-
-
-def eventually(get: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := get():
-            return found
-        time.sleep(0.5)
-    pytest.fail(f"not within {seconds} s: {what}")
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Served]:
+    slow = {"CHAOS_SECONDS": "2", "PYTHONPATH": str(Path(__file__).parent / "slow")}
     folder = tmp_path_factory.mktemp("serve")
-    (folder / "recordings" / "1954").mkdir(parents=True)
-    shutil.copy(root / "sample_audio" / "slate.wav", folder / "recordings" / "1954" / "slate.wav")
-    started = start(folder, root)
+    (folder / "batches.txt").touch()
+    more = {**slow, "CHAOS_BATCHES": str(folder / "batches.txt"), "SPEECHPIPE_CHUNKING__MAX_WINDOW_MS": "1000"}
+    served = Served(root, folder, more={**more, "SPEECHPIPE_DECODING__BATCH_SIZE": "1"})
+    (served.recordings / "1954").mkdir()
+    shutil.copy(root / "sample_audio" / "slate.wav", served.recordings / "1954" / "slate.wav")
     try:
-        eventually(lambda: "are ready" in told(started), "serve is ready")
-        yield started
+        yield served.start()
     finally:
-        started.process.kill()
-        started.process.wait()
+        served.process.kill()
+        served.process.wait()
 
 
-def start(folder: Path, root: Path) -> Served:
-    port, log = free_port(), folder / "log.txt"
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SPEECHPIPE_"))}
-    env |= {"SPEECHPIPE_ENGINE": "fake", "SPEECHPIPE_ALIGNER": "none", "HOME": str(folder)}
-    env |= {"SPEECHPIPE_NIGHT__SETTLE_MINUTES": "0"}
-    command = [sys.executable, "-c", START, str(folder / "data"), str(folder / "recordings"), str(port)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=root, env=env, stdout=output, stderr=output)
-    return Served(process, port, folder / "data", log)
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``os.environ`` as it was, whatever a test puts into it."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
 
 
-def told(served: Served) -> str:
-    text = served.log.read_text()
-    if served.process.poll() is not None:
-        pytest.fail(f"serve ended with {served.process.returncode}: {text}")
-    return text
+def test_what_is_cancelled_ends_within_seconds_and_goes_on_when_run_again(served: Served) -> None:
+    batches = served.folder / "batches.txt"
+    asked = {"recording": {"recording": "1954/slate.wav"}}
+    run = served.run("Transcribe one recording", asked)
+    eventually(lambda: len(batches.read_text().split()) >= 2, "work has begun")
+    (process,) = children(served.process.pid, "prefect.engine")[:1]
+    began = time.monotonic()
+    served.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": True})
+    assert served.wait(run)["type"] == "CANCELLED"
+    assert time.monotonic() - began < 25 and not alive(process)
+    assert served.wait(served.run("Transcribe one recording", asked))["type"] == "COMPLETED"
+    worked = batches.read_text().split()
+    assert len(worked) - len(set(worked)) <= 1
+    assert eventually(lambda: any(path.name == "slate.wav.vtt" for path in served.outputs()), "its captions")
 
 
 def test_a_scheduled_run_starts_by_itself_and_does_its_work(served: Served) -> None:
     def done() -> Any:
-        runs = served.post("/flow_runs/filter", {"flows": {"name": {"any_": ["transcribe-new"]}}})
+        runs = served.runs(flow="transcribe-new")
         return [run for run in runs if run["auto_scheduled"] and run["state_name"] == "Completed"]
 
+    deployment = served.deployments()["Transcribe new recordings"]["id"]
+    served.post(f"/deployments/{deployment}/schedules", [{"active": True, "schedule": {"interval": 15}}])
     run = eventually(done, "a scheduled run has completed")[-1]
     assert "1 recording" in run["state"]["message"]
-    outputs = {path.name for path in (served.data / "transcripts" / "1954").iterdir()}
+    outputs = {path.name for path in served.outputs()}
     assert {"slate.wav.vtt", "slate.wav.alto.xml", "slate.wav.json", "slate.wav.txt"} <= outputs
 
 
@@ -158,7 +130,23 @@ def test_telemetry_is_off_in_the_server_and_state_is_in_one_folder(served: Serve
     environment = Path(f"/proc/{server}/environ").read_text()
     assert "PREFECT_SERVER_ANALYTICS_ENABLED=false" in environment and "DO_NOT_TRACK=1" in environment
     assert (served.data / "prefect" / "prefect.db").is_file()
-    assert not (served.log.parent / ".prefect").exists()
+    assert not (served.folder / ".prefect").exists()
+
+
+@pytest.mark.usefixtures("bare_environment")
+def test_a_second_server_on_the_same_data_is_refused(served: Served) -> None:
+    with pytest.raises(UsageError, match="Another server works with"):
+        serve(served.data, served.recordings, free_port())
+
+
+def test_a_folder_that_came_later_is_offered_in_the_form(served: Served) -> None:
+    (served.recordings / "1999").mkdir()
+
+    def offered() -> bool:
+        form = served.deployments()["Transcribe new recordings"]["parameter_openapi_schema"]["definitions"]
+        return "1999" in form["NewRecordings"]["properties"]["collection"]["enum"]
+
+    eventually(offered, "1999 is a choice", 120)
 
 
 def test_sigterm_ends_the_server_too_and_port_is_free_again(served: Served) -> None:
@@ -166,7 +154,7 @@ def test_sigterm_ends_the_server_too_and_port_is_free_again(served: Served) -> N
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(60) == 0
     assert served.log.read_text().rstrip().endswith("Stopped.")
-    assert "Traceback" not in served.log.read_text()
+    assert "Traceback" not in served.log.read_text() and "Warning" not in served.log.read_text()
     assert not Path(f"/proc/{server}").exists()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -174,14 +162,33 @@ def test_sigterm_ends_the_server_too_and_port_is_free_again(served: Served) -> N
 
 
 def test_the_server_does_not_outlive_a_killed_serve(tmp_path: Path, root: Path) -> None:
-    (tmp_path / "recordings").mkdir()
-    started = start(tmp_path, root)
-    server = eventually(lambda: told(started) and children(started.process.pid, "server"), "the server is there")[0]
+    started = Served(root, tmp_path).start(wait=False)
+    server = eventually(lambda: started.told() and children(started.process.pid, "server"), "the server is there")[0]
     started.process.kill()
     started.process.wait()
     eventually(lambda: not alive(server), "the server has ended", 60)
 
 
+def test_ctrl_c_ends_it_and_a_password_keeps_others_out(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "password").write_text("archive:secret\n")
+    command = "import sys; from pathlib import Path; from flows.serve import serve; " \
+        "serve(Path(sys.argv[1]), None, int(sys.argv[2]), auth_file=Path(sys.argv[3]))"  # fmt: skip
+    guarded = Served(root, tmp_path)
+    guarded.start_command(command, str(guarded.data), str(guarded.port), str(tmp_path / "password"))
+    eventually(lambda: "are ready" in guarded.told(), "serve is ready")
+    address = f"{guarded.address}/api/deployments/filter"
+    asked = urllib.request.Request(address, b"{}", {"content-type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked, timeout=30)
+    assert refused.value.code == 401
+    asked.add_header("authorization", f"Basic {b64encode(b'archive:secret').decode()}")
+    assert b"Transcribe new recordings" in urllib.request.urlopen(asked, timeout=30).read()
+    guarded.stop(signal.SIGINT)
+    assert guarded.process.returncode == 0
+    assert guarded.log.read_text().rstrip().endswith("Stopped.") and "Warning" not in guarded.log.read_text()
+
+
+@pytest.mark.usefixtures("bare_environment")
 def test_what_cannot_be_served_is_said_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no folder"):
         serve(tmp_path / "data", tmp_path / "nowhere", free_port())
@@ -192,25 +199,7 @@ def test_what_cannot_be_served_is_said_before_anything_starts(tmp_path: Path) ->
             serve(tmp_path / "data", tmp_path, taken.getsockname()[1])
     with pytest.raises(UnknownModel, match="whisper-of-nobody"):
         serve(tmp_path / "data", tmp_path, free_port(), model="whisper-of-nobody")
+    (tmp_path / "empty").write_text("no colon")
+    with pytest.raises(UsageError, match="holds no user:password"):
+        serve(tmp_path / "data", tmp_path, free_port(), auth_file=tmp_path / "empty")
     assert not (tmp_path / "data" / "prefect").exists()
-
-
-def children(parent: int, word: str) -> list[int]:
-    """Processes below ``parent`` with ``word`` as an argument."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            below = int(folder.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1])
-            arguments = folder.joinpath("cmdline").read_text().split("\0")
-        except (OSError, IndexError):
-            continue
-        if below == parent and word in arguments:
-            found.append(int(folder.name))
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False

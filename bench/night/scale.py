@@ -1,0 +1,122 @@
+"""What a night of many short recordings costs beside the recognition: a real server, the engine that needs no model.
+
+    python bench/night/scale.py [RECORDINGS]
+
+Two nights over the same recordings; prints and keeps the figures. Not among what ``make bench`` runs: it takes an hour.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import sys
+import tempfile
+import threading
+import time
+import wave
+from array import array
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.e2e.served import Served, children  # noqa: E402
+
+RESULT = ROOT / "bench" / "results" / "scale.json"
+SECONDS_EACH = 2
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    with tempfile.TemporaryDirectory() as folder:
+        served = Served(ROOT, Path(folder), together=len(os.sched_getaffinity(0)))
+        make_recordings(served.recordings, count)
+        served.start()
+        watch = Memory(served)
+        try:
+            first = night(served)
+            watch.stop()
+            rows = recorded(served, count)
+            second = night(served)
+            figures = {
+                "recordings": count,
+                "seconds_each": SECONDS_EACH,
+                "at_once": served.together,
+                "first_night": first,
+                "second_night": second,
+                "seconds_a_recording": round(first["seconds"] / count, 2),
+                **rows,
+                "memory_mb": watch.largest,
+                "database_mb": round(
+                    sum(p.stat().st_size for p in (served.data / "prefect").glob("prefect.db*")) / 1e6
+                ),
+                "cores": len(os.sched_getaffinity(0)),
+                "python": platform.python_version(),
+                "prefect": version("prefect"),
+            }
+        finally:
+            served.stop()
+    print(json.dumps(figures, indent=1))
+    RESULT.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def night(served: Served) -> dict[str, object]:
+    before, began = len(served.runs()), time.monotonic()
+    run = served.run("Transcribe new recordings")
+    state = served.wait(run, 4 * 3600)
+    seconds = round(time.monotonic() - began, 1)
+    return {"seconds": seconds, "runs_begun": len(served.runs()) - before - 1, "told": state["message"]}
+
+
+def recorded(served: Served, count: int) -> dict[str, int]:
+    """What the server knows of the night: rows of runs and of stages, which come a while after the fact."""
+    time.sleep(60)
+    runs = sum(run["name"].endswith(".wav") for run in served.runs())
+    stages = int(served.post("/task_runs/count", {"flows": {"name": {"any_": ["transcribe-recording"]}}}))
+    return {"lost_runs": count - runs, "lost_stages": 4 * count - stages}
+
+
+class Memory:
+    """The largest resident size of each kind of process, looked at every few seconds."""
+
+    def __init__(self, served: Served) -> None:
+        self.served, self.largest, self._over = served, {"server": 0, "serve": 0, "run": 0}, threading.Event()
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _look(self) -> None:
+        while not self._over.wait(3):
+            serve = self.served.process.pid
+            kinds = {"serve": [serve], "server": children(serve, "server"), "run": children(serve, "prefect.engine")}
+            for kind, pids in kinds.items():
+                self.largest[kind] = max(self.largest[kind], *(resident_mb(pid) for pid in pids), 0)
+
+
+def resident_mb(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1_000_000
+    except (OSError, IndexError):
+        return 0
+
+
+def make_recordings(folder: Path, count: int) -> None:
+    """The same words at different loudness and with different noise, so that no two have one content."""
+    with wave.open(str(ROOT / "sample_audio" / "slate.wav")) as file:
+        layout, frames = file.getparams(), array("h", file.readframes(SECONDS_EACH * file.getframerate()))
+    for number in range(count):
+        noise = random.Random(number)
+        path = folder / f"{number // 500:02d}" / f"clip {number:05d}.wav"
+        path.parent.mkdir(exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setparams(layout)
+            head = array("h", (noise.randrange(-3, 4) for _ in range(1600)))
+            file.writeframes((head + frames).tobytes())
+
+
+if __name__ == "__main__":
+    main()

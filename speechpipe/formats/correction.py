@@ -52,13 +52,16 @@ def corrected(
     events = _events(original, heard)
     if segments is None and events == original.events:
         return original
-    kept = shown.segments if segments is None else segments
-    held = [s for s in original.segments if not set(limits.withhold).isdisjoint(s.flags)]
-    ordered = sorted((*kept, *held), key=lambda segment: segment.start_ms)
+    if segments is None:
+        ordered = original.segments
+    else:
+        held = [s for s in original.segments if not set(limits.withhold).isdisjoint(s.flags)]
+        in_time = sorted((*segments, *held), key=lambda segment: segment.start_ms)
+        ordered = tuple(replace(segment, id=number) for number, segment in enumerate(in_time, 1))
     return replace(
         original,
         outcome="speech" if ordered else ("no_speech" if original.outcome == "speech" else original.outcome),
-        segments=tuple(replace(segment, id=number) for number, segment in enumerate(ordered, 1)),
+        segments=ordered,
         events=events,
         warnings=original.warnings + tuple(line for line in read.warnings if line not in original.warnings),
         revision=revision,
@@ -129,7 +132,8 @@ def _merged(
 ) -> tuple[Segment, ...] | None:
     """The segments, or None where every cue is as it was."""
     named = any(segment.speaker or segment.channel is not None for segment in new)
-    pairs = matches([_key(cue, named) for cue in old], [_read_key(segment, named) for segment in new])
+    alike = matches([_key(cue, named) for cue in old], [_read_key(segment, named) for segment in new])
+    pairs = [(i, j) for i, j in alike if _same_times(old[i], new[j], exact_ends)]
     same = {j: old[i] for i, j in pairs}
     if len(same) == len(new) == len(old):
         return None
@@ -164,6 +168,12 @@ def _segment(read: Segment, words: tuple[Word, ...], source: Segment | None, lan
         speaker=lane.speaker,
         flags=(CUED,),
     )
+
+
+def _same_times(old: Cue, new: Segment, exact_ends: bool) -> bool:
+    """Whether the file gives the words of a cue, where it gives them any, the times that they had."""
+    given = (_Given(new, word, exact_ends) for word in new.words)
+    return all(one.at(word) for one, word in zip(given, old.words, strict=False))
 
 
 def _key(cue: Cue, named: bool) -> str:
@@ -217,9 +227,9 @@ class _Given:
 
     def kept(self, old: _Old) -> Word:
         """The old word, with the person's time where it has another."""
-        return old.word if self._at(old.word) else replace(self.word, confidence=old.word.confidence, timing="human")
+        return old.word if self.at(old.word) else replace(self.word, confidence=old.word.confidence, timing="human")
 
-    def _at(self, old: Word) -> bool:
+    def at(self, old: Word) -> bool:
         """Whether the file gives no other time than the old one."""
         start, end = self.word.start_ms, self.word.end_ms
         if start is None or start == old.start_ms:
@@ -231,7 +241,7 @@ class _Given:
         """The word with the time the file gives it; None where it gives none."""
         if self.word.start_ms is None or (not self.exact_ends and self.word.start_ms == self.segment.start_ms):
             return None
-        there = next((one.word for one in old if self._at(one.word)), None)
+        there = next((one.word for one in old if self.at(one.word)), None)
         if there is not None:
             return replace(there, text=self.word.text, confidence=None)
         return replace(self.word, confidence=None, timing="human")

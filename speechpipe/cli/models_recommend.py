@@ -96,7 +96,8 @@ def recommend(
         for advice in advices:
             say_json(_data(advice, machine, here))
         return
-    _say(advices, machine, languages.name(language), None if everything else _MOST)
+    option = "--aligner" if role == "aligner" else "--model"
+    _say(advices, machine, languages.name(language), option, None if everything else _MOST)
 
 
 def parse_size(text: str) -> int:
@@ -134,7 +135,7 @@ def _own_memory() -> int | None:
         return None
 
 
-def _say(advices: list[Advice], machine: Machine, language: str, most: int | None) -> None:
+def _say(advices: list[Advice], machine: Machine, language: str, option: str, most: int | None) -> None:
     from speechpipe.registry import words
 
     suited = [advice for advice in advices if advice.fits is not False]
@@ -148,7 +149,7 @@ def _say(advices: list[Advice], machine: Machine, language: str, most: int | Non
         for caveat in advice.caveats:
             for line in wrapped(f"Mind: {caveat}", "   ", "         "):
                 say(line)
-        say(f"   {advice.command or f'speechpipe transcribe MEDIA --model {advice.entry.name}'}")
+        say(f"   {advice.command or f'speechpipe transcribe MEDIA {option} {advice.entry.name}'}")
     if most is not None and len(suited) > most:
         say(f"\n{len(suited) - most} more: the same with --all.")
     large = [advice for advice in advices if advice.fits is False]

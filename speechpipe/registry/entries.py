@@ -311,7 +311,7 @@ def entry_named(name: str) -> ModelEntry:
 def unknown(name: str) -> UnknownModel:
     names = [entry.name for entry in list_models()]
     near = get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"Known models: {', '.join(names)}."
+    hint = f"Did you mean {' or '.join(near)}?" if near else "List the models with: speechpipe models list."
     return UnknownModel(f"There is no model named {name!r}.", cure=f"{hint} A model's folder may be given by its path.")
 
 

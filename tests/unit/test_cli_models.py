@@ -201,6 +201,15 @@ def test_an_aligner_is_recommended_by_its_role() -> None:
     assert best["name"] == "NbAiLab/nb-wav2vec2-300m-nynorsk"
 
 
+@pytest.mark.parametrize(("role", "option"), [("asr", "--model"), ("aligner", "--aligner")])
+def test_what_is_here_is_offered_for_use(role: str, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = frozenset({"NbAiLab/nb-whisper-tiny", "NbAiLab/nb-wav2vec2-300m-bokmaal"})
+    monkeypatch.setattr(models_recommend, "installed_names", lambda: here)
+    text = said("recommend", "--language", "nb", "--role", role, "--installed")
+    assert f"speechpipe transcribe MEDIA {option} NbAiLab/nb-w" in text
+    assert "models fetch" not in text
+
+
 def test_an_unknown_language_brings_up_the_near_ones() -> None:
     result = run("recommend", "--language", "norsk")
     assert result.exit_code == 2

@@ -193,7 +193,7 @@ def test_an_unknown_name_brings_up_the_near_ones() -> None:
     with pytest.raises(UnknownModel, match=r"'wisper-tiny-archive'.*Did you mean whisper-tiny-archive") as caught:
         registry.entry_named("wisper-tiny-archive")
     assert caught.value.exit_code == 2
-    with pytest.raises(UnknownModel, match="Known models"):
+    with pytest.raises(UnknownModel, match="List the models with: speechpipe models list"):
         registry.entry_named("zzz")
 
 

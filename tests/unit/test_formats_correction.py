@@ -1,4 +1,4 @@
-"""A person's correction laid over the machine's transcript: what stays keeps all, what changed says where it is from."""
+"""A person's correction laid over the machine's transcript: what stays keeps all, what changed says so."""
 
 from __future__ import annotations
 

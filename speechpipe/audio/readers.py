@@ -62,6 +62,8 @@ def reading(path: Path, index: int | None = None) -> Iterator[Reader | None]:
             yield Reader(_second(path, refused))
             return
         stream = _stream(path, container, index)
+        if stream is not None and stream.codec_context is None:
+            raise UnreadableMedia(f"The sound of {path} is of a codec that is not known.")
         yield Reader(Source(path, container, stream), container, stream) if stream is not None else None
 
 

@@ -12,6 +12,9 @@ from speechpipe.pipeline.stages import Stages
 from speechpipe.pipeline.timing import shifted
 from speechpipe.transcript import Outcome, Segment, Transcript
 
+#: A recording that stays below this is silent.
+SILENT_PEAK_DBFS = -60.0
+
 
 def assemble(stages: Stages, warnings: tuple[str, ...] = ()) -> Transcript:
     """The transcript of a recording whose stages are done."""
@@ -58,5 +61,8 @@ def _outcome(plan: Plan, spoken: bool) -> Outcome:
         return "speech"
     if not plan.decoded.lanes:
         return "no_audio"
-    quiet = not plan.windows and all(event.kind == "silence" for event in plan.events)
-    return "silent" if quiet else "no_speech"
+    # What is shorter than an event is judged by its level alone.
+    level = max((c.peak_dbfs for c in plan.decoded.channels if c.peak_dbfs is not None), default=None)
+    quiet = level is None or level < SILENT_PEAK_DBFS or bool(plan.events)
+    silent = quiet and not plan.windows and all(event.kind == "silence" for event in plan.events)
+    return "silent" if silent else "no_speech"

@@ -24,7 +24,7 @@ def obtain(settings: Settings, told: Told | None = None) -> None:
         return
     store = Store(settings.store_folder)
     for name in dict.fromkeys(_named(settings)):
-        if _is_of_the_hub(name) and store.lock(name) is None:
+        if is_of_the_hub(name) and store.lock(name) is None:
             source = fetching.source_of(name)
             asked = licences.conditions(source.name, source.entry, None)
             # What the registry does not know for sure, the card may tell once it is fetched.
@@ -43,7 +43,7 @@ def _named(settings: Settings) -> Iterator[str]:
     yield from (name for name in names if name not in _NO_NAMES)
 
 
-def _is_of_the_hub(name: str) -> bool:
+def is_of_the_hub(name: str) -> bool:
     """Whether it is an id of the hub; what may be a path on this machine, mistyped or not, is none."""
     organisation, _, model = name.partition("/")
     is_id = model and "/" not in model.partition("@")[0] and organisation.strip(".~")

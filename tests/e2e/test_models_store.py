@@ -235,6 +235,7 @@ def test_errors_are_one_line_with_the_cure(environment: dict[str, str], hub: Hub
         (environment, ("models", "fetch", f"{NB}@nightly"), 2, "no revision nightly"),
         (environment, ("models", "fetch", ET), 6, "HF_TOKEN"),
         (closed, ("models", "fetch", NB), 6, "cannot be reached"),
+        ({**environment, "HF_HUB_OFFLINE": "1"}, ("models", "fetch", NB), 6, "Unset HF_HUB_OFFLINE"),
         (environment, ("models", "import", tmp_path / "broken.tar"), 6, "bundle"),
         (environment, ("models", "export", NB, tmp_path / "x.tar"), 2, "no model"),
         (environment, ("models", "verify", NB), 2, "no model"),

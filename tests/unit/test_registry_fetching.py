@@ -13,17 +13,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from speechpipe import installed, registry
 from speechpipe.errors import BrokenModel, DependencyError, HubError, OutputError, UnknownModel, UsageError
+from speechpipe.pipeline import obtaining
 from speechpipe.registry import conversion
 from speechpipe.registry import store as stores
 from speechpipe.registry.fetching import fetch, source_of
 from speechpipe.registry.locks import LOCK
 from speechpipe.registry.store import Store
+from speechpipe.settings import Settings
 from tests import hub as stand_in
 from tests.hub import LARGE, TOKEN, Hub, national_models
 
@@ -259,21 +262,19 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
     assert hub.downloads(WEIGHTS) == [None, None]  # once at the hub, once at its delivery network, for the first only
 
 
-def test_a_disk_that_fills_up_on_the_way(hub: Hub, tmp_path: Path) -> None:
-    """In a process of its own, whose files may not grow beyond ten megabytes."""
-    program = (
-        "import resource, signal, sys\n"
-        "from pathlib import Path\n"
-        "from speechpipe.registry.fetching import fetch\n"
-        "from speechpipe.registry.store import Store\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 20, 5 << 20))\n"
-        f"fetch({NB!r}, Store(Path({str(tmp_path)!r})))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "HubError" in done.stderr or "OutputError" in done.stderr
-    assert Store(tmp_path).installed() == []
+def test_a_disk_that_fills_up_on_the_way(hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def full(part: Path) -> Iterator[object]:
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            yield file
+
+    monkeypatch.setattr("speechpipe.registry.hub._open", full)
+    with pytest.raises(OutputError, match="No space is left for"):
+        fetch(NB, store)
+    assert store.installed() == []
+    monkeypatch.undo()
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    assert fetch(NB, store).new
 
 
 def test_an_altered_file_is_named_and_fetched_again(hub: Hub, store: Store) -> None:
@@ -445,3 +446,111 @@ def test_the_registry_tells_repository_and_branch() -> None:
     assert subtitle.entry is not None
     unregistered = source_of("Somebody/model@v1.0")
     assert (unregistered.repository, unregistered.revision, unregistered.entry) == ("Somebody/model", "v1.0", None)
+
+
+def ready(hub: Hub) -> dict[str, Path | bytes]:
+    """The files of a repository that holds CTranslate2's form alone."""
+    files = hub.repositories[NB].commits[hub.repositories[NB].revisions["main"]]
+    names = ("model.bin", "config.json", "vocabulary.json", "tokenizer.json", "preprocessor_config.json")
+    return {name: files[name] for name in names}
+
+
+def test_a_publishers_other_repository_is_taken_where_the_registry_names_it(hub: Hub, store: Store) -> None:
+    name = "language-and-voice-lab/whisper-large-icelandic-30k-steps-1000h"
+    commit = hub.add(f"{name}-ct2", ready(hub), licence="cc-by-4.0")
+    lock = fetch(name, store).lock
+    assert (lock.name, lock.repository, lock.commit) == (name, f"{name}-ct2", commit)
+    assert registry.find(name, store.root).revision == commit
+    (store.folder(name) / "config.json").unlink()
+    assert fetch(name, store).lock.repository == f"{name}-ct2"
+
+
+def test_a_third_partys_form_serves_only_where_nothing_converts(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, third = "openai/whisper-tiny", "Systran/faster-whisper-tiny"
+    repository = hub.repositories[KB]
+    hub.add(name, dict(repository.commits[repository.revisions["strict"]]))
+    hub.add(third, ready(hub))
+    monkeypatch.setattr(conversion, "missing_packages", lambda: ["torch"])
+    lock = fetch(name, store).lock
+    assert (lock.repository, lock.conversion) == (third, None)
+    monkeypatch.setattr(conversion, "missing_packages", list)
+    asked: list[str] = []
+
+    def convert(source: Path, target: Path, kind: str) -> dict[str, str]:
+        asked.append(kind)
+        shutil.copytree(installed.models_folder() / "whisper-tiny-archive" / "ct2", target / "ct2")
+        return {"ctranslate2": "4"}
+
+    monkeypatch.setattr(conversion, "convert", convert)
+    lock = fetch(name, store, update=True, device="cpu").lock
+    assert lock.repository == name
+    assert asked == ["int8"]
+    assert lock.conversion is not None
+    assert "model.safetensors" in lock.conversion.source
+    assert "model.safetensors" not in lock.files
+    store.verify(name)
+
+
+def test_a_repository_that_holds_another_family_than_the_registry_says(hub: Hub, store: Store) -> None:
+    hub.add("NbAiLab/nb-wav2vec2-300m-nynorsk", ready(hub))
+    with pytest.raises(BrokenModel, match="holds a whisper model, not a wav2vec2-ctc one"):
+        fetch("NbAiLab/nb-wav2vec2-300m-nynorsk", store)
+    assert store.installed() == []
+
+
+def test_what_nothing_runs_is_not_fetched(hub: Hub, store: Store) -> None:
+    with pytest.raises(UsageError, match="cannot be used"):
+        fetch("LeBenchmark/wav2vec2-FR-14K-large", store)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("kind", ["html", "no commit", "no digests"])
+def test_what_is_no_hub_is_said(kind: str, hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import HfApi, ModelInfo
+
+    def answer(*_: object, **__: object) -> ModelInfo:
+        if kind == "html":
+            raise json.JSONDecodeError("Expecting value", "<html>", 0)
+        siblings = [{"rfilename": "model.bin"}]
+        return ModelInfo(id=NB, sha="a" * 40 if kind == "no digests" else None, siblings=siblings)
+
+    monkeypatch.setattr(HfApi, "model_info", answer)
+    with pytest.raises(HubError, match="HF_ENDPOINT"):
+        fetch(NB, store)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (NB, True),
+        ("Org/model@refs/pr/1", True),
+        ("whisper-tiny-archive", False),
+        ("./Org/model", False),
+        ("../Org/model", False),
+        ("~/model", False),
+        ("/Org/model", False),
+        ("a/b/c", False),
+        ("here/model", False),
+    ],
+)
+def test_what_may_be_a_path_is_no_id_of_the_hub(
+    name: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    assert obtaining.is_of_the_hub(name) is expected
+
+
+def test_what_settings_name_is_fetched_and_nothing_else(hub: Hub, store: Store) -> None:
+    told: list[str] = []
+    settings = Settings(model=KB, aligner="auto", models={"et": ET}, models_folder=store.root)
+    obtaining.obtain(settings.with_(offline=True))
+    assert hub.asked == []
+    obtaining.obtain(settings, lambda name, stage, done, total: told.append(name))
+    assert [lock.name for lock in store.installed()] == [KB, ET]
+    assert list(dict.fromkeys(told)) == [KB, ET]
+    hub.asked.clear()
+    obtaining.obtain(settings)
+    assert hub.asked == []

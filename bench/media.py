@@ -71,7 +71,8 @@ def container_rows(folder: Path, sound: np.ndarray) -> Iterator[str]:
         late = late if late < size // 2 else late - size
         like = cross.max() / np.linalg.norm(found) / np.linalg.norm(sound)
         rate = f"{kind.rate / 1000:g} kHz, {kind.channels}"
-        yield f"| {name} | {stream.codec} | {rate} | {decoded.duration_ms} ms | {late * 1000 / RATE:.0f} ms | {like:.3f} |"
+        lateness = f"{late * 1000 / RATE:.0f} ms"
+        yield f"| {name} | {stream.codec} | {rate} | {decoded.duration_ms} ms | {lateness} | {like:.3f} |"
         path.unlink()
 
 

@@ -67,7 +67,7 @@ class Row:
             audio_ms=receipt.audio_ms,
             model=receipt.model,
             complete=receipt.complete,
-            flagged=getattr(receipt, "flagged", None),
+            flagged=receipt.flagged,
         )
 
     @property

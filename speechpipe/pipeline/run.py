@@ -217,6 +217,7 @@ class Run:
             languages=transcript.languages,
             words=len(words),
             confidence=transcript.confidence,
+            flagged=sum(bool(segment.flags) for segment in transcript.segments),
             first_words=(" ".join(words[:FIRST_WORDS]) or None) if may_show(self.item) else None,
             restricted=not may_show(self.item),
             audio_ms=transcript.media.duration_ms,

@@ -83,7 +83,8 @@ def field(page: Any, title: str) -> Any:
 
 
 def choose(page: Any, title: str, option: str) -> None:
-    field(page, title).locator(".p-select-button__control").click()
+    field(page, title).locator(".p-select-button__control").focus()
+    page.keyboard.press("ArrowDown")  # opens it; a click closes it again at once
     page.get_by_text(option, exact=True).last.click()
 
 

@@ -92,10 +92,11 @@ class Receipt:
 
     ``key`` digests everything that decided the result: input, software, models, settings. ``files`` maps each output's
     name to its SHA-256. ``version`` counts from 1 and rises where an earlier version was corrected by a person.
-    ``wall_ms`` is how long the work took, ``flagged`` how many segments want a look. ``location`` is the recording's within the repository; ``origin`` digests the
-    folder that it came from, where only a name in it is known. ``source_checksum`` is what the repository said of its
-    content. A failure counts its ``attempts`` on one input and names the time (UTC, ISO 8601) before which another is
-    of no use. ``skipped``: the rights forbid it. ``withdrawn``: a tombstone.
+    ``wall_ms`` is how long the work took, ``flagged`` how many segments want a look. ``location`` is the recording's
+    within the repository; ``origin`` digests the folder that it came from, where only a name in it is known.
+    ``source_checksum`` is what the repository said of its content. A failure counts its ``attempts`` on one input and
+    names the time (UTC, ISO 8601) before which another is of no use. ``skipped``: the rights forbid it. ``withdrawn``:
+    a tombstone.
     """
 
     identifier: str

@@ -44,6 +44,7 @@ FULL = Receipt(
     attempts=2,
     not_before="2026-11-21T13:00:00Z",
     restricted=True,
+    flagged=2,
 )
 
 

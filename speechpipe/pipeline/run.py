@@ -35,6 +35,9 @@ from speechpipe.workspace import Workspace
 
 FIRST_WORDS = 8
 
+#: Settings of the machine, not of the text.
+MACHINE = {"batch_size", "device", "compute_type", "threads"}
+
 
 def process(
     transcriber: Transcriber, repository: Repository, item: Item, progress: Progress | None = None, again: bool = False
@@ -95,7 +98,7 @@ class Run:
             "formats": sorted(settings.formats),
             "chunking": self.transcriber.chunking.model_dump(),
             "captions": settings.captions.model_dump(),
-            "decoding": settings.decoding.model_dump(include={"beam_size"}),
+            "decoding": settings.decoding.model_dump(exclude=MACHINE),
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -12,6 +12,9 @@ import pytest
 from speechpipe import Settings, Transcriber, Transcript, transcribe
 from speechpipe.engines.contract import Clip, Options, Result
 from speechpipe.errors import Interrupted, UsageError
+from speechpipe.pipeline import Run
+from speechpipe.pipeline.run import MACHINE
+from speechpipe.repositories import FolderRepository
 
 CHANGED: dict[str, Any] = {
     "beam_size": 1,
@@ -68,6 +71,17 @@ def test_an_option_that_changes_is_asked_for_and_decodes_anew(option: str, slate
     assert set(changed.options) == {Options(**{option: CHANGED[option]})}
     (step,) = [step for step in transcript.steps if step.what == "transcribe"]
     assert step.settings[option] in (CHANGED[option], list(CHANGED[option]) if option == "vocabulary" else None)
+
+
+@pytest.mark.parametrize("option", CHANGED)
+def test_what_is_done_with_another_text_in_mind_is_not_done(option: str, slate: Path, tmp_path: Path) -> None:
+    repository, item = FolderRepository.of_file(slate, tmp_path)
+    keys = [
+        Run(Transcriber(settings), repository, item).key
+        for decoding in ({}, {option: CHANGED[option]})
+        for settings in [Settings.load(model="whisper-tiny-archive", workspace=tmp_path, decoding=decoding)]
+    ]
+    assert (keys[0] == keys[1]) is (option in MACHINE)
 
 
 def test_with_context_each_window_is_told_what_was_said_before_it(slate: Path, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""A run's process: places that come free whatever dies, and an end within seconds although a model computes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows import process
+from flows.process import AT_ONCE, SERVER_PID, TURNS, hold, is_served, turn
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from flows.process import turn
+with turn(lambda: print("waits", flush=True)):
+    print("works", flush=True)
+    time.sleep(60)
+"""
+COMPUTING = """
+import hashlib, signal, sys
+from flows.process import end_soon_after
+signal.signal(signal.SIGTERM, lambda *_: print("handled", flush=True))
+end_soon_after(signal.SIGTERM, seconds=0.5)
+print("computes", flush=True)
+hashlib.pbkdf2_hmac("sha256", b"", b"", 1 << 30)
+"""
+
+
+@pytest.fixture
+def turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(TURNS, str(tmp_path))
+    monkeypatch.setenv(AT_ONCE, "2")
+    monkeypatch.setattr(process, "_SECONDS_BETWEEN_LOOKS", 0.05)
+    return tmp_path
+
+
+@pytest.fixture
+def started(root: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for one in processes:
+        one.kill()
+        one.wait()
+
+
+def start(program: str, root: Path, started: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    env = os.environ | {"PYTHONPATH": str(root)}
+    child = subprocess.Popen([sys.executable, "-c", program], env=env, stdout=subprocess.PIPE, text=True)
+    started.append(child)
+    return child
+
+
+def said(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()
+
+
+@pytest.mark.usefixtures("turns")
+def test_there_are_so_many_places_and_a_killed_process_gives_its_own_back(
+    root: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    first, second = start(HOLDER, root, started), start(HOLDER, root, started)
+    assert said(first) == said(second) == "works"
+    third = start(HOLDER, root, started)
+    assert said(third) == "waits"
+    first.kill()
+    assert said(third) == "works"
+
+
+def test_a_run_within_a_run_works_in_the_place_of_the_outer_one(turns: Path) -> None:
+    with turn(), turn(), turn():
+        assert [hold(turns / "0.lock"), hold(turns / "2.lock") is not None] == [None, True]
+    assert hold(turns / "0.lock") is not None
+
+
+def test_a_place_is_given_back_by_a_run_that_fails(turns: Path) -> None:
+    with pytest.raises(ZeroDivisionError), turn():
+        raise ZeroDivisionError
+    assert hold(turns / "0.lock") is not None
+
+
+def test_where_nobody_serves_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TURNS, raising=False)
+    with turn(lambda: pytest.fail("waited")):
+        pass
+
+
+def test_a_process_that_computes_ends_soon_after_it_was_told_to(
+    root: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    child = start(COMPUTING, root, started)
+    assert said(child) == "computes"
+    time.sleep(0.3)
+    child.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert child.wait(30) == -signal.SIGKILL
+    assert time.monotonic() - began < 10
+
+
+def test_a_run_is_served_where_its_parent_is_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SERVER_PID, str(os.getppid()))
+    assert is_served()
+    monkeypatch.setenv(SERVER_PID, "1234567890")
+    assert not is_served()
+
+
+def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
+    held = hold(tmp_path / "lock")
+    assert held is not None and hold(tmp_path / "lock") is None
+    os.close(held)
+    again = hold(tmp_path / "lock")
+    assert again is not None
+    os.close(again)

@@ -1,9 +1,8 @@
 """Windows that overlap, since there was no pause to cut in, joined so that no word is lost or said twice.
 
 Both windows heard the sound of the overlap. Their words in it are laid beside each other in order (as in Needleman and
-Wunsch, 1970): the same word at nearly the same time, or at least the same stretch of sound. The join goes through the
-pair next to the middle of the overlap, if there is one that both wrote alike; of that pair the window keeps its word
-that heard it further from its edge.
+Wunsch, 1970): the same word at nearly the same time, or at least the same stretch of sound. The join is where the
+fewest words are lost or doubled; of such places, where each comes from the window that heard it further from its edge.
 """
 
 from __future__ import annotations
@@ -71,15 +70,19 @@ def seam(before: Sequence[Spot], after: Sequence[Spot], start_ms: int, end_ms: i
         while dropped < last and not after[dropped].sure and after[dropped].end_ms <= end_ms:
             dropped += 1
     pairs = [(first + i, dropped + j) for i, j in _pairs(before[first:kept], after[dropped:last])]
-    if not pairs:
-        return kept, dropped
-    cut = (start_ms + end_ms) / 2
-    middles = [(before[i].middle + after[j].middle) / 2 for i, j in pairs]
-    agreed = [_bare(before[i].text) == _bare(after[j].text) for i, j in pairs]
-    nearest = min(range(len(pairs)), key=lambda k: (not agreed[k], abs(middles[k] - cut)))
-    i, j = pairs[nearest]
-    earlier = middles[nearest] < cut  # nearer to the beginning of the later window than to the end of the earlier one
-    return (i + 1, j + 1) if earlier else (i, j)
+    cut, length = (start_ms + end_ms) / 2, max(1, end_ms - start_ms)
+    alone = [i for i in range(first, kept) if i not in {i for i, _ in pairs}]
+    alone_after = [j for j in range(dropped, last) if j not in {j for _, j in pairs}]
+
+    def cost(place: tuple[int, int]) -> tuple[int, float]:
+        i, j = place
+        lost = sum(k >= i for k in alone) + sum(k < j for k in alone_after)
+        wrong = sum((a < i) == (b >= j) for a, b in pairs)  # both copies kept, or both dropped
+        astray = sum(max(0.0, spot.middle - cut) for spot in before[first:i])
+        astray += sum(max(0.0, cut - spot.middle) for spot in after[j:last])
+        return lost + wrong, astray / length
+
+    return min(((i, j) for i in range(first, kept + 1) for j in range(dropped, last + 1)), key=cost)
 
 
 def _pairs(before: Sequence[Spot], after: Sequence[Spot]) -> list[tuple[int, int]]:

@@ -74,7 +74,7 @@ class Run:
 
     def already(self) -> Receipt | None:
         """The receipt, where this input was done with these settings and its files are still there."""
-        receipt = self.repository.existing(self.item)
+        receipt = self.repository.existing(self.item) if self.item.standing != "forbidden" else None
         if receipt is None or receipt.status != "done" or receipt.key != self.key:
             return None
         if not all(path.exists() for path in self.repository.paths(self.item, receipt)):
@@ -94,6 +94,7 @@ class Run:
             "engine": self.transcriber.engine_name,
             "aligner": self.transcriber.aligner_model and self.transcriber.aligner_model.name,
             "language": self.item.language or settings.language,
+            "languages": [settings.languages, settings.models, settings.aligners],
             "channels": self._channels,
             "formats": sorted(settings.formats),
             "chunking": self.transcriber.chunking.model_dump(),

@@ -173,9 +173,9 @@ class FolderRepository:
 
     def receipts(self) -> Iterator[Receipt]:
         for restricted in (False, True):
-            for shelf in shelves(self._tree(restricted)):
+            for shelf in shelves(self._tree(restricted), self._tree(not restricted), private=restricted):
                 if (receipt := shelf.newest()) is not None:
-                    yield receipt
+                    yield self._placed(receipt, shelf)
 
     def paths(self, item: Item, receipt: Receipt) -> tuple[Path, ...]:
         folder = self._shelf(item).folder
@@ -226,6 +226,14 @@ class FolderRepository:
     def _at(self, location: str, restricted: bool) -> Shelf:
         path = self._tree(restricted) / _checked(location)
         return Shelf(path.parent, _short(path.name), private=restricted)
+
+    def _placed(self, receipt: Receipt, shelf: Shelf) -> Receipt:
+        """The receipt with the place where it was found: one that tells of another is not believed."""
+        folder = PurePosixPath(shelf.folder.relative_to(self._tree(shelf.private)).as_posix())
+        told = PurePosixPath(receipt.location or receipt.identifier)
+        is_own = told.parent == folder and _short(told.name) == shelf.name
+        location = told if is_own else folder / shelf.name
+        return replace(receipt, location=location.as_posix(), restricted=shelf.private)
 
     def _tree(self, restricted: bool) -> Path:
         return self.restricted if restricted else self.outputs

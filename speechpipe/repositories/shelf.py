@@ -282,16 +282,16 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def shelves(tree: Path) -> Iterator[Shelf]:
-    """Every shelf below ``tree`` that has a manifest or a failure, in no order."""
+def shelves(tree: Path, other: Path, *, private: bool = False) -> Iterator[Shelf]:
+    """Every shelf below ``tree`` that has a manifest or a failure, in no order; those below ``other`` are another's."""
     for folder, folders, names in os.walk(tree):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and Path(folder, name) != other]
         own = {name.removesuffix(end) for end in (MANIFEST, FAILURE) for name in names if name.endswith(end)}
         # A later version's manifest is NAME.v2 + ending: it belongs to NAME where that has records too.
         for name in own:
             first = re.sub(r"\.v[0-9]+$", "", name)
             if first == name or first not in own:
-                yield Shelf(Path(folder), name)
+                yield Shelf(Path(folder), name, private)
 
 
 def _write_synced(path: Path, content: bytes, mode: int) -> None:

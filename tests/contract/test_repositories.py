@@ -30,6 +30,9 @@ def _files(tmp_path: Path) -> Path:
 KINDS: dict[str, Callable[[Path], Repository]] = {
     "folder, results beside": lambda tmp_path: FolderRepository(_files(tmp_path)),
     "folder, results apart": lambda tmp_path: FolderRepository(_files(tmp_path), tmp_path / "results"),
+    "folder, restricted below the results": lambda tmp_path: FolderRepository(
+        _files(tmp_path), tmp_path / "results", restricted=tmp_path / "results" / "closed"
+    ),
     "folder, results below": lambda tmp_path: FolderRepository(_files(tmp_path), tmp_path / "source" / "results"),
 }
 
@@ -382,9 +385,9 @@ def test_the_receipt_deposited_is_the_one_given_but_for_files_and_version(reposi
 
 def done(repository: Repository, item: Item, text: str = "words", **changes: Any) -> Deposited:
     fetched = repository.fetch(item)
+    changes = {"location": item.location} | changes
     receipt = replace(
         package(item, text).receipt,
-        location=item.location,
         source_size=fetched.stat.size,
         source_mtime_ns=fetched.stat.mtime_ns,
         source_sha256=fetched.sha256,
@@ -451,6 +454,20 @@ def test_every_receipt_is_found_also_of_what_is_no_longer_there(repository: Repo
     assert sorted(r.identifier for r in repository.receipts()) == sorted(item.identifier for item in items)
     assert all(receipt in list(repository.receipts()) for receipt in kept)
     assert not list(repository.tombstones())
+
+
+@pytest.mark.parametrize("location", ["../../victim.wav", "/etc/passwd", "box 2/reel-1.wav", "", "a\0b"])
+def test_a_receipt_that_tells_of_another_place_is_taken_for_the_one_where_it_lies(
+    location: str, repository: Repository, item: Item
+) -> None:
+    others = [done(repository, other) for other in repository.discover() if other != item]
+    mine = done(repository, item, location=location)
+    (found,) = (r for r in repository.receipts() if r.key == "key of words" and r.identifier == item.identifier)
+    assert found.location == item.location
+    to = renamed(repository, item, "new.mp3")
+    assert repository.move(found, to).files.keys() == {f"new.mp3{end}" for end in package(item, "").files}
+    assert not any(path.exists() for path in mine.paths)
+    assert all(path.exists() for other in others for path in other.paths)
 
 
 def test_the_success_below_a_failure_is_still_known(repository: Repository, item: Item) -> None:
@@ -520,6 +537,25 @@ def test_a_move_killed_at_any_step_is_brought_to_its_end(tmp_path: Path, monkeyp
         assert step > 8
 
 
+def test_after_a_move_killed_at_any_step_our_own_files_are_not_taken_for_a_persons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, step, ended = next(iter(KINDS.values())), 0, False
+    while not ended:
+        step += 1
+        repository = make(tmp_path / str(step))
+        item = next(item for item in repository.discover() if item.identifier == NAMES[1])
+        old = done(repository, item)
+        to = renamed(repository, item, "new.mp3")
+        with killed_at(step, monkeypatch):
+            try:
+                repository.move(old.receipt, to)
+                ended = True
+            except Killed:
+                pass
+        assert done(repository, to, "anew").receipt.version == 1, f"step {step}"
+
+
 def test_all_that_was_made_can_be_erased(repository: Repository, item: Item) -> None:
     others = {other: done(repository, other) for other in repository.discover() if other != item}
     first = done(repository, item)
@@ -576,11 +612,19 @@ def test_restricted_results_lie_apart_for_their_owner_alone(repository: Reposito
     assert folder.stat().st_mode & 0o777 == 0o700
     assert second.receipt.version == 2
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir() if path.name != "b\u00e5nd.mp3.vtt"} == {0o600}
-    assert {receipt.restricted for receipt in repository.receipts()} == {False}, (
-        "the failure was recorded as it was given"
-    )
+    assert {receipt.restricted for receipt in repository.receipts()} == {True}
     repository.erase(second.receipt)
     assert not list(folder.iterdir())
+
+
+def test_each_receipt_is_told_once_open_or_restricted(repository: Repository) -> None:
+    first, *others = repository.discover()
+    done(repository, replace(first, standing="restricted"))
+    for other in others:
+        done(repository, other)
+    assert sorted((receipt.identifier, receipt.restricted) for receipt in repository.receipts()) == sorted(
+        (item.identifier, item == first) for item in (first, *others)
+    )
 
 
 def test_restricted_results_are_not_recordings_either(repository: Repository, item: Item) -> None:

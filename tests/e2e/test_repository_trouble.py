@@ -293,7 +293,10 @@ def test_of_two_recordings_of_one_name_the_second_does_not_overwrite_the_first(
     (tmp_path / "b" / "reel.wav").write_bytes(b"no sound")
     with pytest.raises(NameTaken):
         process(transcriber, second, item)
-    assert first.existing(item) == done
+    (tmp_path / "b" / "reel.wav.md5").write_text("0" * 32)
+    with pytest.raises(ChecksumMismatch):
+        process(transcriber, second, item)
+    assert first.existing(item) == done, "the failure of one is not told of the other"
 
 
 def test_of_two_recordings_of_one_name_size_and_date_the_second_is_not_taken_for_the_first(
@@ -408,6 +411,9 @@ def test_what_may_not_be_transcribed_is_refused_with_a_receipt(
     receipt = repository.existing(item)
     assert receipt is not None and receipt.status == "skipped" and receipt.curable is False
     assert not (tmp_path / "work").exists() or not list((tmp_path / "work").iterdir()), "the sound was not even decoded"
+    process(transcriber, repository, listed("yes,no"))
+    with pytest.raises(NotPermitted):
+        process(transcriber, repository, listed("no,"))
     file, own = FolderRepository.of_file(repository.source / "a.wav", tmp_path / "mine")
     assert process(transcriber, file, own).status == "done", "a person's explicit call needs no rights"
 

@@ -1,4 +1,4 @@
-"""Whatever an archive does by day, a night does each recording once, loses no correction, and leaves the next nothing."""
+"""Whatever an archive does by day, a night does each recording once, loses no correction and leaves nothing to do."""
 
 from __future__ import annotations
 
@@ -16,8 +16,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from speechpipe.repositories import Choice, FolderRepository, Package, Policy, Receipt, select, settle
 
 NAMES = st.sampled_from(
-    ["a.wav", "a.wav.v2.wav", "box/a.wav", "--x.wav", "b\u00e5nd.wav", "ba\u030and.wav", "[a]*.wav", "l\nn.wav"]
-    + ["\udce5.wav"]
+    (
+        "a.wav",
+        "a.wav.v2.wav",
+        "b/a.wav",
+        "-x.wav",
+        "b\u00e5nd.wav",
+        "ba\u030and.wav",
+        "[a]*.wav",
+        "l\nn.wav",
+        "\udce5.wav",
+    )
 )
 #: Two of one length, so that size alone tells nothing.
 CONTENTS = st.sampled_from([b"one", b"two", b"three"])

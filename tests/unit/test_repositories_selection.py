@@ -430,6 +430,18 @@ def test_what_was_withdrawn_stays_withdrawn(by: str, archive: Archive) -> None:
     assert [choice.kind for choice in archive.select().choices] == ["new"]
 
 
+def test_a_copy_of_what_was_withdrawn_is_withdrawn_too(archive: Archive) -> None:
+    archive.add("a.wav", b"same")
+    archive.repository.withdraw(archive.receipt("a.wav", status="withdrawn"))
+    archive.add("b.wav", b"same")
+    archive.add("c.wav", b"else")
+    assert {choice.name: choice.kind for choice in archive.select().choices} == {
+        "a.wav": "withdrawn",
+        "b.wav": "withdrawn",
+        "c.wav": "new",
+    }
+
+
 def test_verifying_finds_a_master_that_decays(archive: Archive) -> None:
     for name in ("a.wav", "b.wav"):
         archive.add(name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from speechpipe import Settings, Transcriber, Transcript, transcribe
@@ -103,12 +105,30 @@ def test_without_context_nothing_is_told(slate: Path, tmp_path: Path) -> None:
     assert {clip.prompt for batch in asked.clips for clip in batch} == {None}
 
 
-@pytest.mark.parametrize("decoding", [{"context": True}, {"batch_size": 1}])
+@pytest.fixture(scope="module")
+def garbled(slate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The slate backwards, which nobody understands, a pause, and the slate."""
+    with wave.open(str(slate)) as file:
+        settings, pcm = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    path = tmp_path_factory.mktemp("garbled") / "garbled.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams(settings)
+        file.writeframes(np.concatenate([pcm[::-1], np.zeros(48_000, np.int16), pcm]).tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("recording", "decoding"),
+    [("slate", {"context": True}), ("slate", {"batch_size": 1}), ("garbled", {"batch_size": 2})],
+)
 def test_a_run_that_was_stopped_goes_on_with_the_same_words(
-    decoding: dict[str, Any], slate: Path, tmp_path: Path
+    recording: str, decoding: dict[str, Any], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    path: Path = request.getfixturevalue(recording)
     whole = Asked(tmp_path / "whole", **decoding)
-    expected = whole.run(slate)
+    expected = whole.run(path)
+    flags = {flag for segment in expected.segments for flag in segment.flags}
+    assert ("decoded_again" in flags) is (recording == "garbled")
 
     def stop(stage: str, done_ms: int, total_ms: int) -> None:
         if stage == "transcribe" and done_ms:
@@ -116,8 +136,8 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_words(
 
     first, second = (Asked(tmp_path / "parts", **decoding) for _ in range(2))
     with pytest.raises(Interrupted):
-        first.run(slate, progress=stop)
-    found = second.run(slate)
+        first.run(path, progress=stop)
+    found = second.run(path)
     assert found.segments == expected.segments
     told = [[clip.prompt for clip in batch] for batch in first.clips + second.clips]
     assert told == [[clip.prompt for clip in batch] for batch in whole.clips]

@@ -22,7 +22,7 @@ define install
 	@$(PIP) --no-build-isolation -e .
 endef
 
-.PHONY: help demo install serve test test-all lint bench chaos scale docs clean lock
+.PHONY: help demo install serve test test-all lint bench chaos mutate scale docs clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -66,6 +66,9 @@ bench: $(ALL) ## measure speed, memory and alignment; figures go to bench/result
 
 chaos: $(ALL) ## kill the processes of a night at random, again and again (RECORDINGS=40 KILLS=25)
 	CHAOS_RECORDINGS=$(or $(RECORDINGS),40) CHAOS_KILLS=$(or $(KILLS),25) $(BIN)/python -m pytest tests/e2e/test_chaos.py
+
+mutate: $(TEST) ## damage 1,000 media files of every container by chance and transcribe each (COUNT=1000)
+	$(BIN)/python bench/mutate.py --count $(or $(COUNT),1000)
 
 scale: $(ALL) ## measure a night of 2,000 short recordings, then a second one; takes an hour (RECORDINGS=2000)
 	$(BIN)/python bench/night/scale.py $(or $(RECORDINGS),2000)

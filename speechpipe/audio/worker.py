@@ -29,6 +29,8 @@ MEMORY = 1 << 30
 #: Heads of messages: a block is followed by its float32 samples (channels, samples), a document by its JSON.
 HEAD = struct.Struct("<cII")
 BLOCK, DOCUMENT = b"B", b"J"
+#: Full scale is 1. Floats can be anything; 24 dB above it is no sound's level.
+LOUDEST = 16.0
 
 Blocks = Iterator[NDArray[np.float32]]
 
@@ -96,9 +98,16 @@ def _told(error: SpeechpipeError) -> dict[str, Any]:
 
 def _send_all(answers: BinaryIO, blocks: Blocks) -> None:
     for block in gathered(blocks):
-        content = np.ascontiguousarray(block, dtype="<f4")
+        content = np.ascontiguousarray(sane(block), dtype="<f4")
         answers.write(HEAD.pack(BLOCK, *content.shape))
         answers.write(content.data)
+
+
+def sane(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``block`` with what is no number as silence, and nothing far beyond full scale: sums and squares stay finite."""
+    if not block.size or np.abs(block).max() <= LOUDEST:  # not so where there is a NaN
+        return block
+    return np.clip(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0), -LOUDEST, LOUDEST)
 
 
 def gathered(blocks: Blocks) -> Blocks:

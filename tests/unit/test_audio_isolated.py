@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -176,3 +177,17 @@ def test_short_blocks_are_joined_but_not_over_a_change_of_channels() -> None:
     assert [block.shape for block in joined] == [(1, 16_000), (1, 16_000), (1, 8_000), (2, 900)]
     np.testing.assert_array_equal(np.concatenate(joined[:3], axis=1), np.concatenate(short[:100], axis=1))
     assert list(gathered(iter([]))) == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_floats_beyond_all_reason_stay_within_bounds(tmp_path: Path) -> None:
+    """NaN, infinity and 1e38 in a file of floats: sums of channels and squares of samples stay finite."""
+    wild = np.array([[3e38, -3e38], [np.nan, 0.25], [np.inf, 0.25], [0.5, 0.5]] * 4_000, "<f4")
+    head = b"RIFF" + struct.pack("<I", 36 + wild.nbytes) + b"WAVEfmt " + struct.pack("<I", 16)
+    head += struct.pack("<HHIIHH", 3, 2, 16_000, 128_000, 8, 32) + b"data" + struct.pack("<I", wild.nbytes)
+    (tmp_path / "a.wav").write_bytes(head + wild.tobytes())
+    blocks = np.concatenate(list(Exchange("decode", tmp_path / "a.wav")), axis=1)
+    np.testing.assert_allclose(blocks[:, :4], [[16, 0, 0, 0.5], [-16, 0.25, 0.25, 0.5]])
+    decoded = decode(tmp_path / "a.wav", tmp_path / "out", "split")
+    assert decoded.duration_ms == 1_000
+    assert all(channel.rms_dbfs is not None for channel in decoded.channels)

@@ -42,12 +42,13 @@ def transcribe(
         source: a path, a binary file object, a ``pydub.AudioSegment``, or samples (numpy array or torch tensor, shape
             (n,) or (n, channels), floats -1..1 or integers) together with ``rate``.
         model: name or folder of a model; see ``speechpipe models list``.
-        language: a code such as ``nb``; None lets the model tell.
+        language: a code such as ``nb``; None lets the model tell; ``auto-segment`` tells window by window.
         aligner: a CTC model that times the words, ``none``, or None for the model's partner.
         channels: ``auto``, ``mix``, ``split`` or a channel's number counted from 1.
         rate: samples a second of an array; refused for any other source.
         settings: all else; or a ``Transcriber``, whose loaded models are then used again.
-        progress: called as ``progress(stage, done_ms, total_ms)``.
+        progress: called as ``progress(stage, done_ms, total_ms)``. It may raise, ``Interrupted`` for one, to stop the
+            run after the batch of windows in hand; the same call goes on there later.
 
     Raises:
         SpeechpipeError: see ``speechpipe.errors``; a recording without speech is a result, not an error.

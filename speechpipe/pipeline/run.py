@@ -74,7 +74,7 @@ class Run:
 
     def already(self) -> Receipt | None:
         """The receipt, where this input was done with these settings and its files are still there."""
-        receipt = self.repository.existing(self.item) if self.item.standing != "forbidden" else None
+        receipt = self.repository.existing(self.item)
         if receipt is None or receipt.status != "done" or receipt.key != self.key:
             return None
         if not all(path.exists() for path in self.repository.paths(self.item, receipt)):

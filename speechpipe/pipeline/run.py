@@ -14,6 +14,7 @@ from types import TracebackType
 
 from speechpipe import formats, installed
 from speechpipe.errors import (
+from speechpipe.flags import wants_a_look
     AlreadyInWork,
     Interrupted,
     NameTaken,
@@ -74,7 +75,7 @@ class Run:
 
     def already(self) -> Receipt | None:
         """The receipt, where this input was done with these settings and its files are still there."""
-        receipt = self.repository.existing(self.item)
+        receipt = self.repository.existing(self.item) if self.item.standing != "forbidden" else None
         if receipt is None or receipt.status != "done" or receipt.key != self.key:
             return None
         if not all(path.exists() for path in self.repository.paths(self.item, receipt)):
@@ -221,7 +222,7 @@ class Run:
             languages=transcript.languages,
             words=len(words),
             confidence=transcript.confidence,
-            flagged=sum(bool(segment.flags) for segment in transcript.segments),
+            flagged=sum(wants_a_look(segment.flags) for segment in transcript.segments),
             first_words=(" ".join(words[:FIRST_WORDS]) or None) if may_show(self.item) else None,
             restricted=not may_show(self.item),
             audio_ms=transcript.media.duration_ms,

@@ -185,7 +185,7 @@ def accept(name: str, yes: bool) -> None:
     if asked is None:
         say(f"{source.name}: its licence lets everybody use it; there is nothing to accept.")
         return
-    say(f"{conditions_in_words(asked)} Read it at https://huggingface.co/{source.repository}")
+    say(f"{conditions_in_words(asked)} Its page: https://huggingface.co/{source.repository}")
     if not yes and not click.confirm("Do you accept it, for yourself or your institution?", err=True):
         raise UsageError(f"The licence of {source.name} was not accepted.", cure="The model is not used.")
     record = licences.accept(asked, store)

@@ -96,8 +96,8 @@ def source_of(name: str, revision: str | None = None) -> Source:
 
 
 def _fetch(source: Source, store: Store, update: bool, device: str, tell: Progress) -> Lock:
+    listed, plan = _planned(source, store, update)
     partial = store.partial(source.name)
-    listed, plan = _planned(source, store, partial, update)
     _keep_only(partial, listed)
     files = partial / "files"
     store.require_space(round(plan.size * (2 if plan.form == "transformers" else 1)) - _there(files), source.name)
@@ -141,9 +141,9 @@ def _fetch(source: Source, store: Store, update: bool, device: str, tell: Progre
     return lock
 
 
-def _planned(source: Source, store: Store, partial: Path, update: bool) -> tuple[hub.Listing, layouts.Plan]:
+def _planned(source: Source, store: Store, update: bool) -> tuple[hub.Listing, layouts.Plan]:
     """What is to be fetched: as locked, or as begun, or what stands on the hub now."""
-    repository, commit = (None, None) if update else _begun(source, store, partial)
+    repository, commit = (None, None) if update else _begun(source, store)
     if repository:
         listed = hub.listing(repository, commit)
         return listed, layouts.plan(repository, listed.files, _hint(source, repository))
@@ -168,7 +168,7 @@ def _hint(source: Source, repository: str) -> str | None:
     return layout.ct2 if layout and repository == (layout.ct2_repository or source.repository) else None
 
 
-def _begun(source: Source, store: Store, partial: Path) -> tuple[str | None, str | None]:
+def _begun(source: Source, store: Store) -> tuple[str | None, str | None]:
     """Repository and commit of the model that is here, whole or not, or of what was begun."""
     try:
         if lock := store.lock(source.name):
@@ -176,7 +176,7 @@ def _begun(source: Source, store: Store, partial: Path) -> tuple[str | None, str
     except BrokenModel:
         pass  # its record is lost too
     try:
-        repository, commit = (partial / _BEGUN).read_text().split()
+        repository, commit = (store.partial_path(source.name) / _BEGUN).read_text().split()
     except (OSError, ValueError):
         return None, None
     return repository, commit

@@ -18,7 +18,7 @@ from typing import Any
 
 from speechpipe.errors import DependencyError, HubError, UnknownModel
 from speechpipe.files import BLOCK, explained
-from speechpipe.registry.entries import unknown
+from speechpipe.registry.entries import list_models, unknown
 from speechpipe.registry.layouts import Remote
 from speechpipe.registry.locks import safe_path
 
@@ -211,9 +211,10 @@ def _explained(repository: str, revision: str | None) -> Iterator[None]:
 
 
 def _no_repository(repository: str) -> UnknownModel:
-    near = unknown(repository)
+    known = any(entry.name.partition("@")[0] == repository for entry in list_models())
+    cure = "It was renamed or withdrawn, or is private." if known else unknown(repository).advice
     private = "" if os.environ.get("HF_TOKEN") else f" If it is private: {_HOW_TO_ENTER}"
-    return UnknownModel(f"There is no model {repository} on the hub.", cure=f"{near.advice}{private}")
+    return UnknownModel(f"There is no model {repository} on the hub.", cure=f"{cure}{private}")
 
 
 def _gated(repository: str) -> str:

@@ -28,7 +28,7 @@ _OPEN = frozenset(
 MEANING = {
     "non-commercial": "Its licence forbids commercial use of the model, and perhaps of what it writes.",
     "use-restricted": "Its licence forbids some uses; read which.",
-    "unverified": "No licence of its publisher is known: ask before you rely on being allowed to use it.",
+    "unverified": "Whether you may use it is not known: ask its publisher.",
 }
 
 

@@ -29,7 +29,7 @@ def safe_name(name: str) -> str:
 def safe_path(path: str) -> str:
     """Raises ``ValueError`` for a file's name that leaves its folder or hides in it."""
     parts = PurePosixPath(path).parts
-    plain = all(part not in ("..", "/") and not part.startswith(".") for part in parts) and "\\" not in path
+    plain = all(part != "/" and not part.startswith(".") for part in parts) and "\\" not in path
     if not parts or not plain or not path.isprintable() or path != "/".join(parts) or len(path) > 250:
         raise ValueError(f"{path!r} is no name of a model's file")
     return path

@@ -90,10 +90,14 @@ class Store:
 
     def partial(self, name: str) -> Path:
         """The folder for a model that is being put together; made where it is not there yet."""
-        path = self.root / ".partial" / _quoted(safe_name(name))
+        path = self.partial_path(name)
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def partial_path(self, name: str) -> Path:
+        """Where ``partial`` is or would be."""
+        return self.root / ".partial" / _quoted(safe_name(name))
 
     def require_space(self, size: int, name: str) -> None:
         """Raises ``OutputError`` where ``size`` bytes have no room."""

@@ -193,7 +193,11 @@ def test_an_unknown_name_offers_near_ones(hub: Hub, store: Store) -> None:
         fetch("NbAiLab/nb-whisper-tinny", store)
     with pytest.raises(UnknownModel, match="whisper-tiny-archive"):
         fetch("whisper-tiny-archiv", store)
+    with pytest.raises(UnknownModel, match="renamed or withdrawn.*private.*HF_TOKEN") as caught:
+        fetch("syvai/hviske-v2", store)
+    assert "Did you mean" not in str(caught.value)
     assert store.installed() == []
+    assert store.leftovers() == []
 
 
 def test_an_unknown_revision_is_said(hub: Hub, store: Store) -> None:

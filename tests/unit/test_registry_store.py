@@ -165,6 +165,16 @@ def test_a_file_that_was_added_to_a_model_is_not_read(store: Store) -> None:
         check(store.folder(NAME))
 
 
+def test_a_file_of_another_time_is_digested_and_compared(store: Store) -> None:
+    put(store, NAME)
+    path = store.folder(NAME) / "tokenizer.json"
+    os.utime(path, ns=(1, 1))
+    assert check(store.folder(NAME))
+    path.write_bytes(b"[]")
+    with pytest.raises(BrokenModel, match=rf"tokenizer\.json.*altered.*models fetch {NAME}"):
+        check(store.folder(NAME))
+
+
 def test_an_unchanged_file_is_not_digested_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     put(store, NAME)
     monkeypatch.setattr("speechpipe.registry.folders.sha256_file", lambda path: pytest.fail(f"digested {path}"))

@@ -211,6 +211,10 @@ class Repository(Protocol):
         """Write the package. Raises ``OutputError``."""
         ...
 
+    def check_room(self) -> None:
+        """Raises ``OutputError`` where nothing can be written: read-only, no permission, or no space for a result."""
+        ...
+
     def record_failure(self, item: Item, receipt: Receipt) -> None:
         """Keep a receipt of what failed or was skipped; never touches the outputs of an earlier success."""
         ...

@@ -152,7 +152,12 @@ def settle(repository: Repository, selection: Selection, now: datetime | None = 
     """Write what follows from a selection alone: move the results of renamed recordings, keep receipts of skipped ones.
 
     Where results cannot be moved since others stand in the way, the recording is done anew.
+
+    Raises:
+        OutputError: nothing can be written, so that all that is to be done would fail.
     """
+    if selection.todo:
+        repository.check_room()
     settled: list[Choice] = []
     for choice in selection.choices:
         if choice.kind == "moved" and choice.receipt is not None:

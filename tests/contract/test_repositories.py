@@ -446,6 +446,13 @@ def test_one_file_that_is_gone_is_told_apart_from_a_repository_that_is(repositor
         repository.fetch(items[1])
 
 
+def test_room_for_results_is_tried_without_a_trace(repository: Repository, tmp_path: Path) -> None:
+    before = list(repository.discover())
+    repository.check_room()
+    assert list(repository.discover()) == before
+    assert not [path for path in tmp_path.rglob("*") if "room" in path.name]
+
+
 def test_every_receipt_is_found_also_of_what_is_no_longer_there(repository: Repository) -> None:
     items = list(repository.discover())
     kept = [done(repository, item).receipt for item in items[:2]]

@@ -78,7 +78,8 @@ from pathlib import Path
 from speechpipe import Settings, Transcriber
 from speechpipe.errors import SpeechpipeError
 from speechpipe.pipeline import process
-from speechpipe.repositories import FolderRepository
+from datetime import timedelta
+from speechpipe.repositories import FolderRepository, Policy, select, settle
 
 source, disk, work, trouble = map(Path, sys.argv[1:5])
 begin, end = __import__("json").loads(sys.argv[5])
@@ -97,11 +98,17 @@ def attempt(name):
     except SpeechpipeError as error:
         return {"error": type(error).__name__, "told": str(error), "curable": error.curable, "state": state()}
 
+def batch():
+    try:
+        return settle(repository, select(repository, Policy(settle=timedelta(0)))).sentence
+    except SpeechpipeError as error:
+        return {"error": type(error).__name__, "told": str(error), "curable": error.curable, "state": state()}
+
 told = [attempt("a.wav")]
 exec(begin)
-told += [attempt("a.wav"), attempt("b.wav")]
+told += [attempt("a.wav"), attempt("b.wav"), batch()]
 exec(end)
-told += [attempt("b.wav")]
+told += [batch(), attempt("b.wav")]
 print(json.dumps(told))
 """
 MOUNT = 'mount -t tmpfs -o size=256k none "$1" && shift && exec "$@"'
@@ -144,9 +151,10 @@ def on_disk(tmp_path: Path, begin: str, end: str, mounted: bool) -> list[dict[st
 def test_a_full_disk_costs_nothing_that_was_there_and_is_over_when_there_is_space(kind: str, tmp_path: Path) -> None:
     mounted = kind == "a disk" and may_mount()
     begin, end = (FILL, "(disk / 'ballast').unlink()") if mounted else (LIMIT, UNLIMITED)
-    first, again, other, freed = on_disk(tmp_path, begin, end, mounted)
+    first, again, other, all_of_them, told, freed = on_disk(tmp_path, begin, end, mounted)
     assert first["status"] == "done" and len(first["state"]) == 5
-    for failed in (again, other):
+    assert told == "2 recordings: 1 new, 1 done."
+    for failed in (again, other, all_of_them):
         assert failed["error"] == "OutputError" and failed["curable"]
         assert "No space is left for" in failed["told"] if mounted else "Cannot write" in failed["told"]
     assert again["state"] == first["state"], "what stood there still stands, and no temporary file"
@@ -156,15 +164,17 @@ def test_a_full_disk_costs_nothing_that_was_there_and_is_over_when_there_is_spac
 
 def test_a_read_only_disk_is_told_and_left_as_it_is(tmp_path: Path, transcriber: Transcriber) -> None:
     if may_mount():
-        first, again, other, freed = on_disk(tmp_path, REMOUNT.format("ro"), REMOUNT.format("rw"), True)
-        for failed in (again, other):
+        first, *failures, told, freed = on_disk(tmp_path, REMOUNT.format("ro"), REMOUNT.format("rw"), True)
+        for failed in failures:
             assert failed["error"] == "OutputError" and "Read-only file system" in failed["told"]
             assert failed["state"] == first["state"]
-        assert freed["status"] == "done"
+        assert (freed["status"], told) == ("done", "2 recordings: 1 new, 1 done.")
     nobody_writes = FolderRepository(tone(tmp_path / "in" / "c.wav").parent, Path("/proc/self/results"))
     (item,) = nobody_writes.discover()
     with pytest.raises(OutputError, match="Cannot write"):
         process(transcriber, nobody_writes, item)
+    with pytest.raises(OutputError, match="Cannot write"):
+        settle(nobody_writes, select(nobody_writes, AT_ONCE))
 
 
 def test_a_repository_that_vanishes_in_mid_run_is_tried_again_when_it_is_back(

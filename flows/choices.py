@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from .places import RECORDINGS
 
 AUTOMATIC = "Automatic"
 EVERYTHING = "All collections"
+NO_END = "No end"
 #: A list longer than this helps nobody; then only the uppermost folders are offered.
 MOST_COLLECTIONS = 300
 
@@ -101,10 +103,30 @@ FORMATS: Table = {
     "ALTO full text (.alto.xml)": "alto",
     "All that is known (.json)": "json",
     "Plain text (.txt)": "txt",
+    "SubRip captions (.srt)": "srt",
+    "WebVTT with the time of each word (.words.vtt)": "words.vtt",
+    "Words as a table (.words.tsv)": "tsv",
+    "METS with PREMIS (.mets.xml)": "mets",
 }
 
 _check_format, _formats = one_of(FORMATS)
 Format = Annotated[str, AfterValidator(_check_format), Field(json_schema_extra=_formats)]
+
+
+def _is_time(value: str) -> str:
+    if value != NO_END and f"{time.fromisoformat(value):%H:%M}" != value:
+        raise ValueError(f"{value!r} is no time of day such as 07:00")
+    return value
+
+
+#: A time of day, offered by the half hour.
+Clock = Annotated[
+    str,
+    AfterValidator(_is_time),
+    Field(
+        json_schema_extra={"enum": [NO_END, *(f"{hour:02d}:{minute:02d}" for hour in range(24) for minute in (0, 30))]}
+    ),
+]
 
 
 def _offer_collections(schema: dict[str, Any]) -> None:

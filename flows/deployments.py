@@ -17,9 +17,10 @@ from prefect.utilities.callables import parameter_schema
 
 from speechpipe.pipeline.queue import deadline
 
+from .choices import NO_END
 from .export import export_formats
 from .group import transcribe_group
-from .new import transcribe_again, transcribe_new
+from .new import end_of, transcribe_again, transcribe_new
 from .parameters import DoneRecordings, Exported, How, NewRecordings
 from .recording import transcribe_recording
 from .withdraw import withdraw_recording
@@ -111,7 +112,7 @@ def go_on(interrupted: list[FlowRun]) -> None:
                 continue
             asked = run.parameters.get("recordings") or {}
             began = (run.start_time or datetime.now(UTC)).astimezone()
-            over = deadline(asked.get("until", ""), began)
+            over = deadline(end_of(asked.get("until", NO_END)), began)
             if over is None or over > datetime.now(UTC):
                 client.create_flow_run_from_deployment(run.deployment_id, parameters=run.parameters)
 

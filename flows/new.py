@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow, runtime
 
-from .choices import EVERYTHING
+from .choices import EVERYTHING, NO_END
 from .ending import end_children
 from .night import Asked, batch
 from .parameters import DoneRecordings, How, NewRecordings
@@ -38,7 +38,7 @@ def transcribe_new(recordings: NewRecordings = NewRecordings(), how: How = How()
     """
     tame()
     changes = {"rerun": "all", "settle": timedelta(0)} if recordings.again else {}
-    asked = Asked(folder_of(recordings.collection), recordings.until, changes)
+    asked = Asked(folder_of(recordings.collection), end_of(recordings.until), changes)
     return batch(asked, how, f"New recordings: {recordings.collection}")
 
 
@@ -58,9 +58,13 @@ def transcribe_again(recordings: DoneRecordings = DoneRecordings(), how: How = H
     """
     tame()
     changes = {"rerun": "model-changed", "quota": recordings.most}
-    asked = Asked(folder_of(recordings.collection), recordings.until, changes, only=("rerun",))
+    asked = Asked(folder_of(recordings.collection), end_of(recordings.until), changes, only=("rerun",))
     return batch(asked, how, f"Done again: {recordings.collection}")
 
 
 def folder_of(collection: str) -> str:
     return "" if collection == EVERYTHING else collection
+
+
+def end_of(until: str) -> str:
+    return "" if until == NO_END else until

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from speechpipe.errors import UnknownModel, UsageError
-from speechpipe.settings import Settings
+from speechpipe.errors import UnknownModel
+from speechpipe.settings import DEFAULT_FORMATS, Settings
 
 from .choices import (
     ALIGNERS,
@@ -17,40 +17,24 @@ from .choices import (
     FORMATS,
     LANGUAGES,
     MODELS,
+    NO_END,
+    Clock,
     Collection,
     Format,
     label,
     one_of,
 )
-from .places import checked
-
-
-def _relative(path: str) -> str:
-    try:
-        return checked(path.strip()).rstrip("/")
-    except UsageError as error:
-        raise ValueError(str(error)) from error
-
 
 _check_model, _models = one_of(MODELS)
 _check_aligner, _aligners = one_of(ALIGNERS)
 _check_language, _languages = one_of(LANGUAGES)
 _check_channels, _channels = one_of(CHANNELS)
-#: The form refuses what leads out before a run begins; the validator does it for every other way in.
-Identifier = Annotated[
-    str,
-    AfterValidator(_relative),
-    Field(min_length=1, json_schema_extra={"pattern": r"^(?!\s*[/~])(?!(.*/)?\.\.(/|$))[^\\]*$"}),
-]
-#: A time of day, or nothing.
-Clock = Annotated[str, Field(pattern=r"^(([01]?[0-9]|2[0-3]):[0-5][0-9])?$")]
+#: Only ever compared with the names of recordings that were found, never opened.
+Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
 _RECORDING = "Its name as the report has it, such as 1954/radio/reel-12.wav"
 _AGAIN = "What a person has corrected is never overwritten: the new result is put beside it."
-_UNTIL = (
-    "A time of day such as 07:00. Only what will be finished by then is started; the rest waits for the next run. "
-    "Empty: without end."
-)
+_UNTIL = "Only what will be finished by then is started; the rest waits for the next run, and the report says so."
 
 
 class _Form(BaseModel):
@@ -65,7 +49,7 @@ class NewRecordings(_Form):
     collection: Collection = Field(
         default=EVERYTHING, title="Collection", description="The folder of recordings to look through."
     )
-    until: Clock = Field(default="", title="Until", description=_UNTIL)
+    until: Clock = Field(default=NO_END, title="Until", description=_UNTIL)
     again: bool = Field(default=False, title="Do finished recordings again", description=_AGAIN)
 
 
@@ -98,7 +82,7 @@ class DoneRecordings(_Form):
     most: int = Field(
         default=100, ge=1, le=100_000, title="At most", description="How many recordings are done in this run."
     )
-    until: Clock = Field(default="", title="Until", description=_UNTIL)
+    until: Clock = Field(default=NO_END, title="Until", description=_UNTIL)
 
 
 class Exported(_Form):
@@ -158,7 +142,10 @@ class How(_Form):
         json_schema_extra=_channels,
     )
     formats: list[Format] = Field(
-        default=list(FORMATS), min_length=1, title="Files to write", description="One of each for every recording."
+        default=[label(FORMATS, name) for name in DEFAULT_FORMATS],
+        min_length=1,
+        title="Files to write",
+        description="One of each for every recording.",
     )
     aligner: Annotated[str, AfterValidator(_check_aligner)] = Field(
         default=AUTOMATIC,

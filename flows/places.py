@@ -116,20 +116,6 @@ def below(text: str) -> str:
     return text.replace(f"{folder.rstrip('/')}/", "") if folder else text
 
 
-def checked(relative: str) -> str:
-    """``relative`` where it is a plain path downwards; nothing is read from disk.
-
-    Raises:
-        UsageError: it is absolute, climbs up, or holds what no path should.
-    """
-    parts = relative.split("/")
-    if relative.startswith(("/", "~")) or ".." in parts or "\\" in relative or not relative.isprintable():
-        raise UsageError(
-            f"{relative!r} is no folder or file below the recordings.", cure="Write it relative, as in: 1954/radio"
-        )
-    return relative
-
-
 def _below(place: str, collection: str) -> PurePosixPath | None:
     """The folder within ``place`` that ``collection`` means; None where it means another place."""
     if not collection or collection == place:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flows.choices import EVERYTHING
+from flows.choices import EVERYTHING, NO_END
 from flows.environment import TEMPORARY, set_up
 from flows.parameters import How, NewRecordings, OneRecording
 from flows.places import Places
@@ -51,7 +51,7 @@ def places(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Place
     return places
 
 
-def new(collection: str = EVERYTHING, again: bool = False, until: str = "") -> Any:
+def new(collection: str = EVERYTHING, again: bool = False, until: str = NO_END) -> Any:
     from flows.new import transcribe_new
 
     return transcribe_new(NewRecordings(collection=collection, again=again, until=until), How(), return_state=True)

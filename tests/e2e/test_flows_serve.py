@@ -100,14 +100,17 @@ def test_a_run_that_falls_silent_is_called_crashed(served: Served) -> None:
 
 @pytest.mark.parametrize("path", ["../secret.wav", "/etc/hostname", "1954/../../secret.wav"])
 def test_no_path_out_of_the_recordings_is_ever_read(served: Served, path: str) -> None:
-    asked = {"Transcribe one recording": {"recording": {"recording": path}}}
-    asked |= {"Transcribe new recordings": {"recordings": {"collection": path}}}
-    asked |= {"Export formats": {"what": {"collection": path}}}
+    asked = {
+        "Transcribe new recordings": {"recordings": {"collection": path}},
+        "Export formats": {"what": {"collection": path}},
+    }
     for name, parameters in asked.items():
         deployment = served.deployments()[name]["id"]
         with pytest.raises(urllib.error.HTTPError) as refused:
             served.post(f"/deployments/{deployment}/create_flow_run", {"parameters": parameters})
         assert refused.value.code in (409, 422)
+    state = served.wait(served.run("Transcribe one recording", {"recording": {"recording": path}}))
+    assert state["type"] == "FAILED" and f"There is no recording '{path}'" in state["message"]
 
 
 def test_a_model_that_is_not_on_the_list_is_refused_by_the_form(served: Served) -> None:

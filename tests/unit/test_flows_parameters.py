@@ -18,6 +18,7 @@ from flows.choices import (
     FORMATS,
     LANGUAGES,
     MODELS,
+    NO_END,
     collections,
     label,
     model_label,
@@ -113,24 +114,10 @@ def test_what_is_not_on_the_list_is_refused(wrong: dict[str, Any]) -> None:
         How(**wrong)
 
 
-@pytest.mark.parametrize("path", ["/etc", "../up", "a/../../b", "~root", "a\\b", "a\0b"])
-@pytest.mark.parametrize("form", [OneRecording, Withdrawn])
-def test_no_form_takes_a_name_that_leads_out(form: type[BaseModel], path: str) -> None:
-    with pytest.raises(ValidationError, match="below the recordings"):
-        form.model_validate({"recording": path})
-
-
-@pytest.mark.parametrize("path", ["/etc", "../up", "a/../../b", "a/..", "..", "~root", "a\\b"])
-@pytest.mark.parametrize("form", [OneRecording, Withdrawn])
-def test_the_form_itself_refuses_such_a_name(form: type[BaseModel], path: str) -> None:
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"recording": path, "reason": "asked for"}, form.model_json_schema())
-
-
 @pytest.mark.parametrize("path", ["reel.wav", "1954/radio/reel 1.wav", "a..b/..c", "Ærlig talt.wav", "-x.wav"])
-def test_the_form_takes_any_plain_name(path: str) -> None:
+def test_the_form_takes_any_name_as_it_is(path: str) -> None:
     jsonschema.validate({"recording": path}, OneRecording.model_json_schema())
-    assert OneRecording(recording=path).recording == path
+    assert OneRecording(recording=f" {path} ").recording == path
 
 
 def test_a_collection_is_chosen_among_the_folders_and_never_written(
@@ -156,14 +143,16 @@ def test_a_link_is_no_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert collections() == [EVERYTHING]
 
 
-@pytest.mark.parametrize("until", ["07:00", "7:00", "23:59", ""])
-def test_the_end_of_the_night_is_a_time_of_day(until: str) -> None:
-    jsonschema.validate({"until": until}, NewRecordings.model_json_schema())
-    assert NewRecordings(until=until).until == until
+def test_the_end_of_the_night_is_chosen_by_the_half_hour() -> None:
+    offered = NewRecordings.model_json_schema()["properties"]["until"]["enum"]
+    assert offered[0] == NO_END == NewRecordings().until and len(offered) == 49
+    assert all(NewRecordings(until=until).until == until for until in offered)
 
 
-@pytest.mark.parametrize("until", ["24:00", "7", "07:60", "soon", "07:00 "])
+@pytest.mark.parametrize("until", ["24:00", "7", "07:60", "soon", ""])
 def test_what_is_no_time_of_day_is_refused(until: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"until": until}, NewRecordings.model_json_schema())
     with pytest.raises(ValidationError):
         NewRecordings(until=until)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.environment import SERVED, SILENT, TEMPORARY, set_up
-from flows.places import OUTPUTS, RECORDINGS, Places, below, checked
+from flows.places import OUTPUTS, RECORDINGS, Places, below
 from speechpipe.errors import MediaNotFound, UsageError
 from speechpipe.settings import Collection, Settings
 
@@ -35,17 +35,6 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.setenv(RECORDINGS, str(recordings))
     monkeypatch.setenv(OUTPUTS, str(tmp_path / "outputs"))
     return places
-
-
-@pytest.mark.parametrize("path", ESCAPES)
-def test_a_path_that_leads_out_is_rejected_before_any_disk_is_touched(path: str) -> None:
-    with pytest.raises(UsageError, match="below the recordings"):
-        checked(path)
-
-
-@pytest.mark.parametrize("path", ["", "reel.wav", "1954/radio", "a..b/c.wav", "Ærlig talt/bånd 3.wav", "..."])
-def test_a_plain_path_downwards_is_kept_as_it_is(path: str) -> None:
-    assert checked(path) == path
 
 
 @pytest.mark.parametrize("path", ESCAPES)

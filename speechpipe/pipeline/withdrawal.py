@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from speechpipe.errors import MediaNotFound, SpeechpipeError, Withdrawn
 from speechpipe.pipeline.stages import now
 from speechpipe.repositories.contract import Item, Receipt, Repository
-from speechpipe.repositories.rights import public_name
+from speechpipe.repositories.rights import masked, public_name
 from speechpipe.repositories.tombstones import Graves
 from speechpipe.settings import Settings
 from speechpipe.workspace import Workspace
@@ -50,7 +50,7 @@ def find(repository: Repository, name: str) -> list[Recording]:
             found[item.location] = of_item(repository, item)
     for receipt in receipts:
         location = receipt.location or receipt.identifier
-        if name in (receipt.identifier, _whole(receipt), location) and location not in found:
+        if name in _names(receipt) and location not in found:
             found[location] = Recording(receipt, tuple(filter(None, [receipt.source_sha256])))
     if not found:
         raise MediaNotFound(f"There is no recording {name!r}, and nothing was done of one.", cure="Check the name.")
@@ -116,7 +116,7 @@ def lift(repository: Repository, name: str) -> tuple[Receipt, ...]:
     Raises:
         MediaNotFound: it was not withdrawn.
     """
-    graves = [r for r in repository.tombstones() if name in (r.identifier, r.location, _whole(r))]
+    graves = [grave for grave in repository.tombstones() if name in _names(grave)]
     if not graves:
         raise MediaNotFound(f"{name!r} was not withdrawn.", cure="Check the name and the collection.")
     for grave in graves:
@@ -130,9 +130,10 @@ def refuse_withdrawn(settings: Settings, repository: Repository, item: Item, sha
     for collection in settings.collections.values():
         grave = grave or Graves(collection.outputs).of_content(sha256)
     if grave is not None:
+        named = grave.identifier != grave.location or not grave.restricted
+        name = grave.identifier if named else masked(grave.location or grave.identifier)
         raise Withdrawn(
-            f"{public_name(item)} was withdrawn.",
-            cure=f"To lift this: speechpipe withdraw --lift {shlex.quote(grave.identifier)}",
+            f"{public_name(item)} was withdrawn.", cure=f"To lift this: speechpipe withdraw --lift {shlex.quote(name)}"
         )
 
 
@@ -153,6 +154,11 @@ def _tombstone(receipt: Receipt, sha256: str | None, reason: str | None) -> Rece
 def _shelves(recordings: Iterable[Recording]) -> list[Receipt]:
     """Rights may have changed between two runs: results may stand on either side."""
     return [replace(recording.receipt, restricted=side) for recording in recordings for side in (False, True)]
+
+
+def _names(receipt: Receipt) -> tuple[str | None, ...]:
+    location = receipt.location or receipt.identifier
+    return receipt.identifier, _whole(receipt), location, masked(location)
 
 
 def _whole(receipt: Receipt) -> str | None:

@@ -59,8 +59,12 @@ def public_name(item: Item) -> str:
     """
     if may_show(item) or not is_known(item.rights) or item.identifier != item.location:
         return item.identifier
-    digest = hashlib.sha256(item.location.encode("utf-8", "surrogateescape")).hexdigest()[:10]
-    return f"restricted-{digest}"
+    return masked(item.location)
+
+
+def masked(location: str) -> str:
+    """A name that stands for the recording at this place and tells nothing."""
+    return f"restricted-{hashlib.sha256(location.encode('utf-8', 'surrogateescape')).hexdigest()[:10]}"
 
 
 def public_text(item: Item, text: str) -> str:

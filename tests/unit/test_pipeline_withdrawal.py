@@ -13,6 +13,7 @@ from speechpipe.errors import AlreadyInWork, MediaNotFound, RepositoryError, Wit
 from speechpipe.pipeline import process
 from speechpipe.pipeline.withdrawal import Withdrawal, corrections, find, lift, refuse_withdrawn, withdraw
 from speechpipe.repositories import FolderRepository, Policy, Receipt, select
+from speechpipe.repositories.rights import public_name
 from speechpipe.settings import Collection
 from speechpipe.workspace import Workspace
 
@@ -119,6 +120,22 @@ def test_results_on_both_sides_of_a_change_of_rights_go(transcriber: Transcriber
     assert (repository.outputs / "a.wav.vtt").exists() and (repository.restricted / "a.wav.vtt").exists()
     take(repository, transcriber, "A-1")
     assert not list(repository.outputs.glob("a.wav*")) and not list(repository.restricted.glob("a.wav*"))
+
+
+def test_a_name_that_tells_nothing_serves_to_withdraw_and_to_lift(
+    transcriber: Transcriber, repository: FolderRepository
+) -> None:
+    (repository.source / "metadata.csv").write_text("path,may_publish\na.wav,no\n")
+    done(transcriber, repository)
+    item = repository.item("a.wav")
+    name = public_name(item)
+    assert name.startswith("restricted-")
+    (repository.source / "a.wav").rename(repository.source / "away")
+    assert take(repository, transcriber, name).erased, "also when the recording is gone"
+    (repository.source / "away").rename(repository.source / "a.wav")
+    with pytest.raises(Withdrawn, match=f"^{name} was withdrawn.*--lift {name}$"):
+        process(transcriber, repository, item)
+    assert len(lift(repository, name)) == 1
 
 
 def test_a_recording_in_work_is_left_whole(transcriber: Transcriber, repository: FolderRepository) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 #: In the order in which a person should look at them.
@@ -23,3 +23,12 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "cued": "The times are those of a caption that was read, not of the words.",
     }
 )
+
+#: Those that tell how the text came about; all others want a look.
+NEUTRAL = frozenset(
+    {"decoded_again", "without_prompt", "no_repeats", "wider_beam", "in_halves", "smaller_batch", "cued"}
+)
+
+
+def wants_a_look(flags: Iterable[str]) -> bool:
+    return not NEUTRAL.issuperset(flags)

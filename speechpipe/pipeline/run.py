@@ -23,6 +23,7 @@ from speechpipe.flags import wants_a_look
     SpeechpipeError,
     Withdrawn,
 )
+from speechpipe.flags import wants_a_look
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.stages import Progress, Recording, Stages, Summary, now

@@ -9,7 +9,7 @@ import pytest
 
 from speechpipe import quality
 from speechpipe.engines import fallback
-from speechpipe.flags import FLAGS
+from speechpipe.flags import FLAGS, NEUTRAL, wants_a_look
 from speechpipe.formats.turns import CUED
 from speechpipe.pipeline.listening import UNCERTAIN_FLAG
 from speechpipe.pipeline.timing import NOT_ALIGNED
@@ -98,3 +98,19 @@ def test_the_documentation_explains_them_in_the_same_words(root: Path) -> None:
     text = (root / "docs" / "formats.md").read_text(encoding="utf-8")
     table = text.split("| flag | meaning |")[1].split("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \| (.+) \|$", table, re.M) == list(FLAGS.items())
+
+
+@pytest.mark.parametrize(
+    ("flags", "look"),
+    [
+        ((), False),
+        (("decoded_again", "wider_beam"), False),
+        (("decoded_again", "sampled"), True),
+        (("decoded_again", "in_halves", "low_logprob"), True),
+        (("smaller_batch", "cued"), False),
+        (("a flag of a newer version",), True),
+    ],
+)
+def test_what_wants_a_look(flags: tuple[str, ...], look: bool) -> None:
+    assert wants_a_look(flags) is look
+    assert set(FLAGS) > NEUTRAL

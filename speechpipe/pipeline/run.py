@@ -14,7 +14,6 @@ from types import TracebackType
 
 from speechpipe import formats, installed
 from speechpipe.errors import (
-from speechpipe.flags import wants_a_look
     AlreadyInWork,
     Interrupted,
     NameTaken,

@@ -97,7 +97,7 @@ class FetchBar:
 
 
 def size(octets: int) -> str:
-    return f"{octets / 1e9:.1f} GB" if octets >= 1e9 else f"{octets / 1e6:.1f} MB"
+    return f"{octets / 1e9:.1f} GB" if octets >= 999_950_000 else f"{octets / 1e6:.1f} MB"
 
 
 def duration(seconds: float) -> str:

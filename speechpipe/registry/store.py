@@ -231,7 +231,7 @@ def now() -> str:
 
 
 def megabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    return f"{size / 1e9:.1f} GB" if size >= 999_950_000 else f"{size / 1e6:.1f} MB"
 
 
 def _used(folder: Path) -> float:

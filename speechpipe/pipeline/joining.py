@@ -16,6 +16,8 @@ from speechpipe.pipeline.plan import Window
 
 #: A word heard twice may be timed so much apart.
 SAME_WORD_MS = 400
+#: A word that comes so near to its window's edge may be cut off there.
+EDGE_MS = 60
 #: Confidence below which a word beside a cut counts as made up, where the other window heard anything better.
 UNHEARD = 0.05
 _SAME_TEXT, _SAME_SOUND = 2.0, 1.0
@@ -69,7 +71,7 @@ def seam(before: Sequence[Spot], after: Sequence[Spot], start_ms: int, end_ms: i
     if any(spot.sure for spot in before[first:]):
         while dropped < last and not after[dropped].sure and after[dropped].end_ms <= end_ms:
             dropped += 1
-    pairs = [(first + i, dropped + j) for i, j in _pairs(before[first:kept], after[dropped:last])]
+    pairs = [(first + i, dropped + j) for i, j in _pairs(before[first:kept], after[dropped:last], start_ms, end_ms)]
     cut, length = (start_ms + end_ms) / 2, max(1, end_ms - start_ms)
     alone = [i for i in range(first, kept) if i not in {i for i, _ in pairs}]
     alone_after = [j for j in range(dropped, last) if j not in {j for _, j in pairs}]
@@ -85,17 +87,20 @@ def seam(before: Sequence[Spot], after: Sequence[Spot], start_ms: int, end_ms: i
     return min(((i, j) for i in range(first, kept + 1) for j in range(dropped, last + 1)), key=cost)
 
 
-def _pairs(before: Sequence[Spot], after: Sequence[Spot]) -> list[tuple[int, int]]:
+def _pairs(before: Sequence[Spot], after: Sequence[Spot], start_ms: int, end_ms: int) -> list[tuple[int, int]]:
     """The best pairs in order; dynamic programming over what is gained from ``before[i:]`` and ``after[j:]``."""
+    same = [
+        [_likeness(one, other, one.end_ms > end_ms - EDGE_MS or other.start_ms < start_ms + EDGE_MS) for other in after]
+        for one in before
+    ]
     gained = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
     for i in range(len(before) - 1, -1, -1):
         for j in range(len(after) - 1, -1, -1):
-            paired = gained[i + 1][j + 1] + _likeness(before[i], after[j])
+            paired = gained[i + 1][j + 1] + same[i][j]
             gained[i][j] = max(gained[i + 1][j], gained[i][j + 1], paired)
     pairs, i, j = [], 0, 0
     while i < len(before) and j < len(after):
-        likeness = _likeness(before[i], after[j])
-        if likeness and gained[i][j] == gained[i + 1][j + 1] + likeness:
+        if same[i][j] and gained[i][j] == gained[i + 1][j + 1] + same[i][j]:
             pairs.append((i, j))
             i, j = i + 1, j + 1
         elif gained[i][j] == gained[i + 1][j]:
@@ -105,14 +110,17 @@ def _pairs(before: Sequence[Spot], after: Sequence[Spot]) -> list[tuple[int, int
     return pairs
 
 
-def _likeness(one: Spot, other: Spot) -> float:
-    """0 for two different words; else the more, the likelier it is the same sound."""
+def _likeness(one: Spot, other: Spot, scrap: bool) -> float:
+    """0 for two different words; else the more, the likelier it is the same sound.
+
+    ``scrap``: one of them may be no more than what its window had of a word.
+    """
     apart = abs(one.middle - other.middle)
     if _bare(one.text) == _bare(other.text) and apart <= SAME_WORD_MS:
         return _SAME_TEXT - apart / SAME_WORD_MS
     shared = min(one.end_ms, other.end_ms) - max(one.start_ms, other.start_ms)
     shorter = min(one.end_ms - one.start_ms, other.end_ms - other.start_ms)
-    return _SAME_SOUND - apart / (2 * SAME_WORD_MS + apart) if shared > shorter / 2 else 0.0
+    return _SAME_SOUND - apart / (2 * SAME_WORD_MS + apart) if shared > (0 if scrap else shorter / 2) else 0.0
 
 
 def _bare(text: str) -> str:

@@ -27,6 +27,7 @@ def told(before: list[Spot], after: list[Spot], start_ms: int, end_ms: int) -> s
         ),
         pytest.param([("a", 100, 400), ("fif", 1_200, 1_500)], [("fifteen", 1_200, 1_900)], "a fifteen", id="cut off"),
         pytest.param([("fifty", 300, 900)], [("ty", 600, 900), ("b", 1_600, 1_900)], "fifty b", id="begun"),
+        pytest.param([("førti", 100, 600)], [("on", 500, 690), ("b", 1_600, 1_900)], "førti b", id="a scrap"),
         pytest.param([("a", 100, 400)], [("b", 1_600, 1_900)], "a b", id="apart"),
         pytest.param(
             [("no", 600, 750), ("no", 850, 950), ("no", 1_050, 1_150)],

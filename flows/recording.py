@@ -70,17 +70,18 @@ def transcribe_recording(recording: OneRecording, how: How = How()) -> Any:  # n
 
 def transcribed(recording: OneRecording, how: How) -> State[Any]:
     """The state that the flow ends in: what was done, or what went wrong and what to do next."""
+    found: Found | None = None
     try:
         found = places().find(recording.recording)
         run = Run(transcriber(how.settings()), found.place.repository, found.item)
         before = None if recording.again else run.already()
         receipt = before or staged(run, found)
     except SpeechpipeError as error:
-        return failed(recording.recording, error)
+        return failed(recording.recording, found, error)
     except PrefectException:
         raise
     except Exception as error:
-        return failed(recording.recording, fault(error))
+        return failed(recording.recording, found, fault(error))
     row = row_of(found, receipt)
     row = row.done_before() if before else row
     row = replace(row, link=f"/artifacts/artifact/{show(found, receipt, told_of(row))}")
@@ -88,15 +89,16 @@ def transcribed(recording: OneRecording, how: How) -> State[Any]:
     return Completed(message=told_of(row), data=row)
 
 
-def failed(name: str, error: SpeechpipeError) -> State[Any]:
+def failed(asked: str, found: Found | None, error: SpeechpipeError) -> State[Any]:
     """The failure of a recording, with what to do next also where its run's artifacts are shown."""
-    told, cure = below(error.message), below(error.advice)
+    name = found.name if found else asked
+    told, cure = (told_in_public(found, text) if found else below(text) for text in (error.message, error.advice))
     next_time = "It is tried again in the next run by itself." if error.curable else "It is not tried again by itself."
     create_markdown_artifact(
         f"**{escaped(told)}**\n\n{escaped(cure)}\n\n{next_time}", key=slug("failed", name), description="What to do"
     )
     log.error("%s %s", told, cure)
-    return Failed(message=f"{told} {cure}", data=error)
+    return Failed(message=f"{told} {cure}", data=type(error)(told, cure=cure))
 
 
 def staged(run: Run, found: Found) -> Receipt:
@@ -121,11 +123,12 @@ def row_of(found: Found, receipt: Receipt) -> Row:
     """What may be told of a recording to everybody who opens the web page."""
     files = found.place.repository.paths(found.item, receipt)
     row = Row.of(receipt, files, name=found.name, text=may_show(found.item))
-    return replace(row, message=told_in_public(found, row.message), cure=told_in_public(found, row.cure))
+    told, cure = (text and told_in_public(found, text) for text in (row.message, row.cure))
+    return replace(row, message=told, cure=cure)
 
 
-def told_in_public(found: Found, text: str | None) -> str | None:
-    return text and below(public_text(found.item, text))
+def told_in_public(found: Found, text: str) -> str:
+    return below(public_text(found.item, text))
 
 
 def stage_task(name: str, description: str, work: Callable[[Run, Bar], str]) -> Any:
@@ -147,7 +150,9 @@ def stage_task(name: str, description: str, work: Callable[[Run, Bar], str]) -> 
         except SpeechpipeError as error:
             return Failed(message=below(public_text(run.item, str(error))), data=error)
         except Exception as error:
-            return Failed(message=str(told := fault(error)), data=told)
+            told = fault(error)
+            return Failed(message=below(public_text(run.item, str(told))), data=told)
+        sentence = public_text(run.item, sentence)
         bar.at(name, 1, 1)
         log.info("%s", sentence)
         return Completed(message=sentence)
@@ -179,7 +184,7 @@ align = stage_task(
 deposit = stage_task(
     "deposit",
     "Writes the files and the receipt.",
-    lambda run, bar: f"Wrote {_listed(list(run.deposit().files))}.",
+    lambda run, bar: wrote(run.deposit(), may_show(run.item)),
 )
 STAGES = (chunk, transcribe, align, deposit)
 
@@ -270,5 +275,9 @@ def slug(kind: str, name: str) -> str:
     return f"{kind}-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}"[:200].rstrip("-")
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names) or "nothing"
+def wrote(receipt: Receipt, named: bool) -> str:
+    """What was written, by name where the names may be told."""
+    files = list(receipt.files)
+    if not named or not files:
+        return f"Wrote {len(files)} files."
+    return f"Wrote {', '.join(files[:-1])} and {files[-1]}." if len(files) > 1 else f"Wrote {files[0]}."

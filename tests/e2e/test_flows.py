@@ -180,18 +180,26 @@ def test_when_everything_fails_for_one_reason_it_ends_early_and_says_so_once(
 
 
 @pytest.mark.usefixtures("server")
-def test_what_is_restricted_never_enters_a_name_a_log_an_artifact_or_a_report(places: Places, tmp_path: Path) -> None:
+def test_what_is_restricted_never_enters_a_name_a_log_an_artifact_or_a_report(
+    places: Places, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert places.recordings is not None
     secret = places.recordings / "The confession of N.wav"
     shutil.move(places.recordings / "reel.wav", secret)
-    (places.recordings / "metadata.csv").write_text(f"path,title,access\n{secret.name},What N did,closed\n")
+    shutil.move(places.recordings / "notes.wav", places.recordings / "A broken confession.wav")
+    rows = "".join(f"{name},What N did,closed\n" for name in (secret.name, "A broken confession.wav"))
+    (places.recordings / "metadata.csv").write_text(f"path,title,access\n{rows}")
     state = new()
-    (name,) = [row.recording for row in rows_of(state).values() if row.recording.startswith("restricted-")]
+    restricted = [row for row in rows_of(state).values() if row.recording.startswith("restricted-")]
+    (name,) = [row.recording for row in restricted if not row.failed]
     assert rows_of(state)[name].outcome == "speech" and rows_of(state)[name].first_words is None
+    (damaged,) = [row for row in restricted if row.failed]
+    assert "damaged" in damaged.message
     child = children_of(state)[name]
     seen = [state.message, str(child.parameters), child.name, *(path.read_text() for path in reports(tmp_path))]
     seen += [f"{found.key} {found.description} {found.data}" for found in read("artifacts", limit=200) if ours(found)]
     seen += [log.message for log in read("logs", limit=200)]
+    seen += [str(task.state.message) for task in read("task_runs", limit=200)] + caplog.messages
     (transcript,) = latest(f"transcript-{name}")
     assert transcript.data == "Its text is not shown here, as its rights say."
     for text in seen:

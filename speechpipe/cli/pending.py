@@ -53,16 +53,14 @@ def command(collections: tuple[str, ...], everything: bool, verify: bool, as_jso
             if as_json:
                 say_json({"collection": name, "recording": left.name, "kind": "left out", "reason": left.reason})
             else:
-                say(f"{shown(left.name)}: left out. {shown(left.reason)}")
+                say(f"{shown(left.name)}: {shown(left.reason)}")
         if not as_json:
             say(f"{name}: {selection.sentence}")
     return 0
 
 
 def tell(collection: str, choice: Choice, as_json: bool) -> None:
-    from speechpipe.repositories.selection import WORDS
-
     if as_json:
         say_json({"collection": collection, "recording": choice.name, "kind": choice.kind, "reason": choice.reason})
     else:
-        say(f"{shown(choice.name)}: {WORDS[choice.kind]}. {shown(choice.reason)}")
+        say(f"{shown(choice.name)}: {shown(choice.reason)}")

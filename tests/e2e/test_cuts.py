@@ -1,0 +1,90 @@
+"""Running speech cut where there is no pause, mid-word too: no word is lost or said twice at a cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from speechpipe import Settings, Transcriber, transcribe
+from speechpipe.audio import Decoded, Lane, decode
+from speechpipe.audio.pcm import Pcm
+from speechpipe.files import sha256_file
+from speechpipe.pipeline.assembly import assemble
+from speechpipe.pipeline.plan import Plan, Window, write_plan
+from speechpipe.pipeline.stages import Recording, Stages
+from speechpipe.transcript import Media
+from speechpipe.workspace import Workspace
+
+WAV2VEC2 = "wav2vec2-tiny-archive"
+
+
+def lost_and_doubled(said: str, heard: str) -> int:
+    words = jiwer.process_words(" ".join(said.split()), " ".join(heard.split()))
+    return words.deletions + words.insertions
+
+
+@pytest.mark.parametrize("name", ["slate.wav", "innspilling.wav"])
+def test_windows_cut_in_speech_tell_every_word_once(name: str, root: Path, tmp_path: Path) -> None:
+    path = root / "sample_audio" / name
+    reference = json.loads(path.with_name(f"{name}.reference.json").read_text())
+    # No pause is long enough to cut in, so each cut is one in speech.
+    chunking = {"max_window_ms": 4_000, "min_pause_ms": 2_000}
+    settings = Settings.load(model=WAV2VEC2, language=reference["language"], workspace=tmp_path, chunking=chunking)
+    transcriber = Transcriber(settings)
+    transcript = transcribe(path, settings=transcriber)
+    assert lost_and_doubled(reference["text"], transcript.text) == 0
+    workspace = Workspace(tmp_path, sha256_file(path))
+    plan = Stages(transcriber, Recording(path, name, sha256_file(path)), workspace).plan
+    assert sum(window.overlap_ms > 0 for window in plan.windows) >= 2
+    starts = [word.start_ms for word in transcript.words if word.start_ms is not None]
+    assert starts == sorted(starts)
+
+
+@pytest.fixture(scope="module")
+def spelling(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[NDArray[np.int16], list[int], str]:
+    """People who spell and count, one after the other: the samples, where each begins in ms, and what they say."""
+    rows = map(json.loads, (speech / "MANIFEST.jsonl").read_text().splitlines())
+    chosen = [row for row in rows if row["path"].startswith("an4") and "split=test" in (row["note"] or "")][:15]
+    pieces = []
+    for number, row in enumerate(chosen):
+        folder = tmp_path_factory.mktemp(f"clip-{number}")
+        (lane,) = decode(speech / row["path"], folder, "mix").lanes
+        pcm = Pcm(folder / lane.file)
+        pieces.append(np.round(pcm.read(0, pcm.duration_ms) * 32_767).astype("<i2"))
+    edges = [0, *np.cumsum([len(piece) // 16 for piece in pieces]).tolist()]
+    return np.concatenate(pieces), edges, " ".join(row["text"].lower() for row in chosen)
+
+
+def heard(pcm: NDArray[np.int16], windows: Sequence[Window], work: Path) -> str:
+    """What is recognised in windows of our own choosing."""
+    transcriber = Transcriber(Settings.load(model=WAV2VEC2, language="en", workspace=work))
+    stages = Stages(transcriber, Recording(work / "none.wav", "none.wav", "0" * 64), Workspace(work, "0" * 64))
+    folder = stages.workspace.stage_folder("chunk", stages.chunk_key)
+    pcm.tofile(folder / "lane.s16")
+    decoded = Decoded((Lane(None, "lane.s16"),), len(pcm) // 16)
+    write_plan(folder / "plan.json", Plan(Media("none.wav", sha256="0" * 64), decoded, tuple(windows), ()))
+    stages.chunk()
+    stages.transcribe()
+    stages.align()
+    return assemble(stages).text
+
+
+def test_people_cut_off_in_the_middle_of_words_lose_none(
+    spelling: tuple[NDArray[np.int16], list[int], str], tmp_path: Path
+) -> None:
+    pcm, edges, said = spelling
+    clips = [Window(i, None, "lane.s16", a, b) for i, (a, b) in enumerate(pairwise(edges))]
+    alone = lost_and_doubled(said, heard(pcm, clips, tmp_path / "alone"))
+    grid = [
+        Window(i, None, "lane.s16", max(0, at - 500), min(edges[-1], at + 4_500), 1_000 if i else 0)
+        for i, at in enumerate(range(0, edges[-1], 4_000))
+    ]
+    assert len(grid) > 8
+    assert lost_and_doubled(said, heard(pcm, grid, tmp_path / "grid")) <= alone + 1

@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 
 from speechpipe.files import write_atomically
-from speechpipe.pipeline.report import FAILED, Report, Row, headline
+from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, Report, Row, headline
 
 from .ending import PAGE
 from .process import REPORTS
@@ -46,8 +46,11 @@ def page(report: Report, files: Sequence[Path] = ()) -> str:
     lines += [f"| {name} | {escaped(value)} |" for name, value in report.figures().items()]
     parts = [f"# {escaped(report.title)}"]
     parts += [f"**{escaped(report.note)}**"] if report.note else []
-    parts += ["\n".join(["| | |", "|---|---|", *lines])] if lines else ["There were no recordings."]
-    parts += ["## Failed", "\n".join(map(_failure, groups[FAILED][:MOST_ROWS]))] if groups[FAILED] else []
+    head = ["| outcome | recordings |", "|---|---|"]
+    parts += ["\n".join([*head, *lines])] if lines else ["There were no recordings."]
+    for name in (FAILED, "incomplete", LEFT_OUT, WAITING):
+        told = [_explained(row) for row in groups[name][:MOST_ROWS] if row.message]
+        parts += [f"## {name.capitalize()}", "\n".join(told)] if told else []
     rows = [row for row in report.rows if not row.before] or list(report.rows)
     parts += ["## Recordings", as_markdown(rows[:MOST_ROWS])] if rows else []
     parts += [f"{len(rows) - MOST_ROWS} more are in the files."] if len(rows) > MOST_ROWS else []
@@ -67,5 +70,5 @@ def linked(rows: Sequence[Row], tag: str) -> tuple[Row, ...]:
     return tuple(replace(row, link=runs.get(row.recording)) for row in rows)
 
 
-def _failure(row: Row) -> str:
+def _explained(row: Row) -> str:
     return f"- **{escaped(row.recording)}**: {escaped(row.reason or '')} {escaped(row.cure or '')}"

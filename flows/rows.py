@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from speechpipe.pipeline.report import Row, headline
+from speechpipe.pipeline.report import Row
 
 HEADINGS = ("recording", "outcome", "language", "words", "confidence", "time", "first words")
 #: How much of the first words the web page shows before its table grows too wide.
@@ -49,8 +49,8 @@ def explanations(rows: Sequence[Row]) -> list[str]:
     return [f"{row.recording}: {row.reason}" for row in rows if row.message]
 
 
-def as_markdown(rows: Sequence[Row], outputs: str = "") -> str:
-    """The table for the web page: each recording leads to its transcript or its failed run; reasons stand below."""
+def as_markdown(rows: Sequence[Row]) -> str:
+    """The table for the web page: each recording leads to its run."""
     lines = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     for row in rows:
         *others, last = cells(row)
@@ -58,10 +58,7 @@ def as_markdown(rows: Sequence[Row], outputs: str = "") -> str:
         if row.link:
             shown[0] = f"[{shown[0]}]({row.link})"
         lines.append(f"| {' | '.join(shown)} |")
-    parts = ["\n".join(lines)] if rows else []
-    parts += ["\n".join(f"- {escaped(told)}" for told in explanations(rows))]
-    parts += [f"The files are in {escaped(outputs)}, named as the recordings."] if outputs and rows else []
-    return "\n\n".join(part for part in parts if part) or headline(rows)
+    return "\n".join(lines)
 
 
 def fenced(text: str) -> str:

@@ -266,7 +266,7 @@ def test_an_altered_model_is_named_and_stops_before_work(
 
 
 def test_ctrl_c_keeps_what_came(environment: dict[str, str], hub: Hub, store: Store) -> None:
-    hub.slowness = 0.01
+    hub.slowness = 0.02
     process = subprocess.Popen(
         [sys.executable, "-m", "speechpipe.cli", "models", "fetch", NB],
         env=environment,
@@ -277,6 +277,7 @@ def test_ctrl_c_keeps_what_came(environment: dict[str, str], hub: Hub, store: St
     while not [part for part in store.root.rglob("model.bin.part") if part.stat().st_size]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    hub.slowness = 1  # it is not at its end before the signal comes
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -404,12 +404,13 @@ def fetcher(root: Path, hub: Hub) -> subprocess.Popen[str]:
 
 
 def test_killed_in_the_middle_nothing_is_taken_for_a_model_and_the_rest_is_resumed(hub: Hub, store: Store) -> None:
-    hub.slowness = 0.01
+    hub.slowness = 0.02
     process = fetcher(store.root, hub)
     deadline = time.monotonic() + 60
     while not (parts := [p for p in store.root.rglob("model.bin.part") if p.stat().st_size]):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    hub.slowness = 1  # it is not at its end before the signal comes
     process.send_signal(signal.SIGKILL)
     process.communicate()
     begun = parts[0].stat().st_size

@@ -7,8 +7,10 @@ says so (``interpolated``); an added one has no time. Times that the person gave
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from speechpipe.errors import UsageError
 from speechpipe.formats.captions import Cue, cues, music, music_label, shares, words_of
@@ -195,14 +197,15 @@ def _words(
 ) -> list[tuple[tuple[Word, ...], Segment | None]]:
     """For each new cue its words, and the old segment that most likely is their source."""
     before = [_Old(word, cue) for cue in old for word in cue.words]
-    after = [(j, word) for j, segment in enumerate(new) for word in words_of(segment)]
-    given = [_Given(new[j], word, exact_ends) for j, word in after]
-    found: list[tuple[Word, _Old | None]] = [(one.word, None) for one in given]
-    for i, j in matches([one.word.text for one in before], [word.text for _, word in after]):
-        found[j] = given[j].kept(before[i]), before[i]
-    for a, b, c, d in changes([one.word.text for one in before], [word.text for _, word in after]):
-        for j, word in zip(range(c, d), _replacing(before[a:b], given[c:d]), strict=True):
-            found[j] = word, before[a] if a < b else None
+    after = [(segment, word) for segment in new for word in words_of(segment)]
+    given = [_Given(segment, word, exact_ends) for segment, word in after]
+    found: list[tuple[Word, Cue | None]] = [(one.word, None) for one in given]
+    old_texts, new_texts = [one.word.text for one in before], [word.text for _, word in after]
+    for i, j in matches(old_texts, new_texts):
+        found[j] = given[j].kept(before[i]), before[i].cue
+    for a, b, c, d in changes(old_texts, new_texts):
+        found[c:d] = [(word, None) for word in _replacing([one.word for one in before[a:b]], given[c:d])]
+    starts = [cue.start_ms for cue in old]
     result: list[tuple[tuple[Word, ...], Segment | None]] = []
     at = 0
     for j, segment in enumerate(new):
@@ -212,9 +215,16 @@ def _words(
         if j in same:
             result.append((same[j].words, same[j].segment))
             continue
-        source = next((one.cue for _, one in own if one is not None), None)
-        result.append((tuple(_fitted([w for w, _ in own], segment, source)), source.segment if source else None))
+        source = next((cue for _, cue in own if cue is not None), None)
+        near = source or _nearest(old, starts, segment.start_ms)
+        result.append((tuple(_fitted([w for w, _ in own], segment, source)), near.segment if near else None))
     return result
+
+
+def _nearest(old: Sequence[Cue], starts: Sequence[int], start_ms: int) -> Cue | None:
+    """The cue that begins nearest to this time."""
+    place = bisect_left(starts, start_ms)
+    return min(old[max(0, place - 1) : place + 1], key=lambda cue: abs(cue.start_ms - start_ms), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,29 +247,39 @@ class _Given:
         # A file with stamps only says nothing of a word that begins with its cue.
         return not self.exact_ends and start == self.segment.start_ms
 
-    def replacing(self, old: Sequence[_Old]) -> Word | None:
+    def replacing(self, old: Sequence[Word]) -> Word | None:
         """The word with the time the file gives it; None where it gives none."""
         if self.word.start_ms is None or (not self.exact_ends and self.word.start_ms == self.segment.start_ms):
             return None
-        there = next((one.word for one in old if self.at(one.word)), None)
+        there = next((word for word in old if self.at(word)), None)
         if there is not None:
             return replace(there, text=self.word.text, confidence=None)
         return replace(self.word, confidence=None, timing="human")
 
 
-def _replacing(old: Sequence[_Old], new: Sequence[_Given]) -> Iterator[Word]:
-    """Words in the place of others: with their own time, or spread over the time of those."""
-    times = [at for one in old for at in (one.word.start_ms, one.word.end_ms) if at is not None]
-    weights = [visible_length(one.word.text) or 1 for one in new]
-    spread = shares(min(times), max(times), weights) if times and new else []
-    for place, one in enumerate(new):
-        own = one.replacing(old)
-        if own is not None:
-            yield own
-        elif spread:
-            yield Word(one.word.text, *spread[place], None, "interpolated")
-        else:
-            yield Word(one.word.text)
+def _replacing(old: Sequence[Word], new: Sequence[_Given]) -> Iterator[Word]:
+    """Words in the place of others: with their own time, or, cue by cue, spread over the time of those."""
+    timed = sorted((w for w in old if w.start_ms is not None), key=_start)
+    starts = [_start(word) for word in timed]
+    for _, group in groupby(new, key=lambda one: id(one.segment)):
+        cue = list(group)
+        first, last = bisect_left(starts, cue[0].segment.start_ms), bisect_right(starts, cue[0].segment.end_ms)
+        within = timed[first:last]
+        ends = [word.end_ms for word in within if word.end_ms is not None]
+        weights = [visible_length(one.word.text) or 1 for one in cue]
+        spread = shares(_start(within[0]), max(ends), weights) if within else []
+        for place, one in enumerate(cue):
+            own = one.replacing(within)
+            if own is not None:
+                yield own
+            elif spread:
+                yield Word(one.word.text, *spread[place], None, "interpolated")
+            else:
+                yield Word(one.word.text)
+
+
+def _start(word: Word) -> int:
+    return word.start_ms or 0
 
 
 def _fitted(words: Sequence[Word], segment: Segment, old: Cue | None) -> Iterator[Word]:
@@ -285,8 +305,7 @@ def _within(segment: Segment) -> Iterator[Word]:
     old = [word.text for word in segment.words]
     for i, j in matches(old, texts):
         found[j] = segment.words[i]
-    holder = Cue(0, segment.start_ms, segment.end_ms, (segment.words,), segment)
     for a, b, c, d in changes(old, texts):
-        before = [_Old(word, holder) for word in segment.words[a:b]]
-        found[c:d] = _replacing(before, [_Given(segment, Word(text), False) for text in texts[c:d]])
+        given = [_Given(segment, Word(text), False) for text in texts[c:d]]
+        found[c:d] = _replacing(segment.words[a:b], given)
     yield from found

@@ -125,3 +125,154 @@ def test_a_folder_that_cannot_be(transcript: Path) -> None:
     result = convert(transcript, "--format", "vtt", "--output", transcript / "below")
     assert result.exit_code == 5
     assert result.output.count("\n") == 1
+
+
+# ---- corrections ----
+
+
+@pytest.fixture
+def corrected(transcript: Path) -> Path:
+    """The WebVTT of the transcript, with a word changed by a person."""
+    assert convert(transcript, "--format", "vtt").exit_code == 0
+    path = transcript.with_name("reel-12.wav.vtt")
+    path.write_text(path.read_text().replace("four", "five"))
+    return path
+
+
+def test_a_corrected_file_is_compared_with_the_json_beside_it(corrected: Path, tmp_path: Path) -> None:
+    result = convert(corrected, "--format", "json,srt", "--by", "Kari Nordmann", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "Compared with" in result.stderr and "corrected" in result.stderr
+    read = Transcript.from_dict(json.loads((tmp_path / "out" / "reel-12.wav.json").read_text()))
+    assert read.revision is not None and read.revision.by == "Kari Nordmann" and read.revision.at.endswith("Z")
+    assert [(w.text, w.start_ms, w.timing, w.confidence) for w in read.words] == [
+        ("tape", 0, "aligned", 0.9),
+        ("five", 400, "interpolated", None),
+    ]
+    assert "corrected by Kari Nordmann" in (tmp_path / "out" / "reel-12.wav.srt").read_text().replace("\n", " ")
+
+
+def test_nothing_changed_is_said_and_claims_no_person(transcript: Path, tmp_path: Path) -> None:
+    assert convert(transcript, "--format", "alto").exit_code == 0
+    alto = transcript.with_name("reel-12.wav.alto.xml")
+    result = convert(alto, "--format", "json", "--by", "Kari", "--output", tmp_path / "out")
+    assert "nothing was changed" in result.stderr
+    copy = Transcript.from_dict(json.loads((tmp_path / "out" / transcript.name).read_text()))
+    assert copy == Transcript.from_dict(json.loads(transcript.read_text()))
+
+
+def test_without_the_original_who_corrected_it_is_only_what_one_says(corrected: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone" / corrected.name
+    alone.parent.mkdir()
+    corrected.rename(alone)
+    convert(alone, "--format", "json")
+    made = alone.with_name("reel-12.wav.json")
+    assert json.loads(made.read_text())["revision"] is None
+    made.unlink()
+    result = convert(alone, "--format", "json", "--by", "Kari", "--output", tmp_path / "named.json")
+    assert result.exit_code == 0 and "Kari" in (tmp_path / "named.json").read_text()
+
+
+def test_an_original_may_be_named(corrected: Path, transcript: Path, tmp_path: Path) -> None:
+    original = transcript.rename(tmp_path / "original.json")
+    result = convert(corrected, "--format", "json", "--original", original, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out" / "reel-12.wav.json").read_text())["revision"]["by"] == "a person"
+
+
+def test_a_corrected_json_is_settled_and_compared(transcript: Path, tmp_path: Path) -> None:
+    original = tmp_path / "original.json"
+    original.write_bytes(transcript.read_bytes())
+    transcript.write_text(transcript.read_text().replace('"tape four"', '"tape number four"'))
+    result = convert(transcript, "--format", "json", "--original", original, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    made = Transcript.from_dict(json.loads((tmp_path / "out" / transcript.name).read_text()))
+    assert [word.text for word in made.words] == ["tape", "number", "four"]
+    assert made.revision is not None
+    same = convert(original, "--format", "txt", "--original", original, "--output", "-")
+    assert "nothing was changed" in same.stderr
+
+
+def test_the_file_that_is_read_is_never_replaced(corrected: Path) -> None:
+    before = corrected.read_bytes()
+    result = convert(corrected, "--format", "vtt", "--captions", "broadcast", "--overwrite", "--by", "Kari")
+    assert result.exit_code == 5 and "the file that is read" in result.output
+    assert corrected.read_bytes() == before
+
+
+def test_a_transcript_of_another_recording_is_refused(corrected: Path) -> None:
+    corrected.write_text(corrected.read_text().replace("Source: reel-12.wav", "Source: reel-13.wav"))
+    result = convert(corrected, "--format", "txt", "--output", "-")
+    assert result.exit_code == 2 and "different recordings: reel-13.wav and reel-12.wav" in result.output
+
+
+def test_repairs_are_told(corrected: Path) -> None:
+    corrected.write_text(corrected.read_text() + "\n9\n00:00:05.000 --> 00:00:03.000\nlast\n")
+    result = convert(corrected, "--format", "txt", "--output", "-")
+    assert result.exit_code == 0
+    assert "Note: Cue 9 at 00:00:05.000 ends before it begins" in result.stderr
+    assert "last" in result.stdout
+
+
+def test_the_report_goes_to_stderr(transcript: Path) -> None:
+    result = convert(transcript, "--format", "vtt", "--captions", "broadcast", "--report", "--output", "-")
+    assert result.exit_code == 0
+    assert "1 cues (broadcast); 0 beyond a limit." in result.stderr
+    assert result.stdout.startswith("WEBVTT")
+
+
+def test_a_preset_must_be_one(transcript: Path) -> None:
+    result = convert(transcript, "--format", "vtt", "--captions", "cinema")
+    assert result.exit_code == 2 and "broadcast" in result.output
+
+
+def test_mets_describes_the_files_that_stand_beside_it(transcript: Path) -> None:
+    assert convert(transcript, "--format", "vtt").exit_code == 0
+    assert convert(transcript, "--format", "mets,srt").exit_code == 0
+    mets = transcript.with_name("reel-12.wav.mets.xml").read_text()
+    for ending in ("json", "vtt", "srt"):
+        assert f'href="reel-12.wav.{ending}"' in mets
+    assert convert(transcript, "--format", "mets").exit_code == 0
+
+
+def test_a_recording_that_is_not_there_or_another_cannot_time_words(corrected: Path, tmp_path: Path) -> None:
+    missing = convert(corrected, "--format", "json", "--audio", tmp_path / "none.wav", "--output", "-")
+    assert missing.exit_code == 3 and "none.wav" in missing.output
+
+
+# ---- diff ----
+
+
+def diff(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["diff", *map(str, arguments)])
+
+
+def test_diff_shows_each_change_with_its_time(corrected: Path, transcript: Path, tmp_path: Path) -> None:
+    page = tmp_path / "changes.html"
+    result = diff(transcript, corrected, "--html", page)
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        "00:00:00.400 tape [-four-] {+five+}",
+        "1 of 2 words removed, 1 added, at 1 place.",
+    ]
+    assert "<del>four</del> <ins>five</ins>" in page.read_text()
+
+
+def test_diff_for_programs_and_of_equal_files(corrected: Path, transcript: Path) -> None:
+    told = json.loads(diff(transcript, corrected, "--json").output)
+    assert told == {"time": "00:00:00.400", "voice": None, "old": "four", "new": "five"}
+    assert diff(transcript, transcript).output == "No word was changed (2 words).\n"
+    assert diff(transcript, transcript, "--json").output == ""
+
+
+def test_diff_makes_visible_what_would_steer_the_terminal(corrected: Path, transcript: Path) -> None:
+    corrected.write_text(corrected.read_text().replace("five", "fi\u202eve\x1b[31m"))
+    assert "\x1b[31m" not in diff(transcript, corrected).output
+
+
+def test_diff_of_what_is_no_transcript(transcript: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("Hei.")
+    result = diff(transcript, other)
+    assert result.exit_code == 2 and ".alto.xml" in result.output
+    assert diff(transcript, tmp_path / "none.vtt").exit_code == 3

@@ -80,8 +80,11 @@ def find(
         raise _not_here(name_or_path, entry)
     checked = check(given)
     if folder_of_name is None:
+        own = checked.lock.name if checked.lock else ""
+        entry = entry or known.get(own) or known.get(own.partition("@")[0])
         entry = entry or next((entry for entry in known.values() if _is_copy(checked, entry)), None)
-    found = _found(name_or_path if checked.lock else entry.name if entry else given.name, checked, entry)
+    name = checked.lock.name if checked.lock else entry.name if entry else given.name
+    found = _found(name, checked, entry)
     return found if accepted is None else _permitted(found, accepted, store)
 
 

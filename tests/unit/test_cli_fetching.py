@@ -88,6 +88,8 @@ def test_a_time_in_words(seconds: float, said: str) -> None:
     assert duration(seconds) == said
 
 
-@pytest.mark.parametrize(("octets", "said"), [(0, "0.0 MB"), (999_900_000, "999.9 MB"), (999_999_999, "1.0 GB"), (3_090_000_000, "3.1 GB")])
+@pytest.mark.parametrize(
+    ("octets", "said"), [(0, "0.0 MB"), (999_900_000, "999.9 MB"), (999_999_999, "1.0 GB"), (3_090_000_000, "3.1 GB")]
+)
 def test_a_size_in_words(octets: int, said: str) -> None:
     assert size(octets) == said

@@ -167,6 +167,16 @@ def test_a_model_is_looked_at_without_and_used_with_acceptance(store: Store) -> 
     assert registry.find(NC, store.root, accepted=()).licence == f"CC-BY-NC-4.0 (accepted {when})"
 
 
+def test_a_fetched_model_given_by_its_path_is_the_same_model(store: Store) -> None:
+    put(store, NC, licence="cc-by-nc-4.0")
+    path = str(store.folder(NC))
+    with pytest.raises(LicenceNotAccepted):
+        registry.find(path, store.root, accepted=())
+    found = registry.find(path, accepted=(NC,))
+    assert (found.name, found.entry) == (NC, KNOWN[NC])
+    assert found == registry.find(NC, store.root, accepted=(NC,))
+
+
 def test_auto_takes_the_national_model_that_may_be_used(store: Store) -> None:
     put(store, "openai/whisper-small", licence="apache-2.0")
     put(store, OPEN)

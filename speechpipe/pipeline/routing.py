@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -99,7 +99,10 @@ class Routes:
             return None
         if settings.engine not in (engines.AUTO, *engines.ENGINES):
             raise UnknownEngine(f"There is no engine {settings.engine!r}; there are {', '.join(engines.ENGINES)}.")
-        return registry.find(name, settings.store_folder, accepted=settings.accepted_licences, language=language)
+        forms = _FORMS.get(settings.engine, registry.FORMS)
+        return registry.find(
+            name, settings.store_folder, accepted=settings.accepted_licences, language=language, forms=forms
+        )
 
     def _find_aligner(self, model: registry.FoundModel | None, language: str | None) -> ModelFiles | None:
         name = self._aligners.get(language or "", self._settings.aligner)
@@ -109,6 +112,13 @@ class Routes:
         else:
             found = registry.find(name, folder, accepted=accepted) if name not in ("auto", "none") else None
         return files_of(found) if found else None
+
+
+#: What an engine that was asked for reads first of a model that is there in several forms; so that is digested.
+_FORMS: Mapping[str, Sequence[registry.Form]] = {
+    "transformers": ("transformers", "ct2"),
+    "whisper": ("openai", "transformers", "ct2"),
+}
 
 
 def files_of(found: registry.FoundModel) -> ModelFiles:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from speechpipe.errors import LicenceNotAccepted, NotFetched, UnknownModel, Usag
 from speechpipe.registry import licences, words
 from speechpipe.registry.advice import Device, aligner_for, recommend
 from speechpipe.registry.entries import Family, ModelEntry, embedded_folder, list_models, unknown
-from speechpipe.registry.folders import ModelFolder, check, read_seal
+from speechpipe.registry.folders import FORMS, Form, ModelFolder, check, read_seal
 from speechpipe.registry.locks import Lock
 from speechpipe.registry.store import Store, mark_used
 
@@ -50,12 +50,13 @@ def find(
     *,
     accepted: Iterable[str] | None = None,
     language: str | None = None,
+    forms: Sequence[Form] = FORMS,
 ) -> FoundModel:
     """The model of this name or in this folder, its files checked.
 
     A name is looked up among the embedded models, in the store ``models_folder``, then as a folder, then as a folder
     below ``models_folder``. ``auto`` is the best model in the store for ``language``. ``accepted``: the licences that
-    settings or call accept; None only looks at the model, which no licence forbids.
+    settings or call accept; None only looks at the model, which no licence forbids. ``forms``: see ``check``.
 
     Raises:
         UnknownModel: no such model (says which come near). NotFetched: it is not in the store, or for ``auto`` nothing
@@ -70,7 +71,7 @@ def find(
     entry = known.get(name_or_path) or known.get(name_or_path.partition("@")[0])
     if entry is not None and entry.embedded:
         folder = embedded_folder() / entry.name
-        return _found(entry.name, check(folder, family=entry.family, must_be_sealed=True), entry)
+        return _found(entry.name, check(folder, family=entry.family, must_be_sealed=True, forms=forms), entry)
     try:
         folder_of_name = _in_store(name_or_path, store)
         given = folder_of_name or _folder(name_or_path, models_folder)
@@ -78,7 +79,7 @@ def find(
         raise UnknownModel(f"Cannot look into {name_or_path}: {error}.") from error
     if given is None:
         raise _not_here(name_or_path, entry)
-    checked = check(given)
+    checked = check(given, forms=forms)
     if folder_of_name is None:
         own = checked.lock.name if checked.lock else ""
         entry = entry or known.get(own) or known.get(own.partition("@")[0])

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,12 +39,14 @@ _OPTIONAL: dict[Family, tuple[str, ...]] = {
 _OF_HUGGING_FACE = ("vocab.json", "preprocessor_config.json", "speechpipe.json")
 
 Form = Literal["ct2", "transformers", "openai"]
+FORMS: tuple[Form, ...] = ("ct2", "transformers", "openai")
 
 #: Kinds of models that transformers has weights of, by ``model_type`` in config.json.
 TRANSFORMERS_FAMILIES: dict[str, Family] = {
     "whisper": "whisper",
     "wav2vec2": "wav2vec2-ctc",
     "wav2vec2-bert": "wav2vec2-bert-ctc",
+    "hubert": "hubert-ctc",
 }
 #: Weights of transformers, the safe form first. An index names shards.
 _TRANSFORMERS = (
@@ -81,23 +83,27 @@ class ModelFolder:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def check(folder: Path, *, family: Family | None = None, must_be_sealed: bool = False) -> ModelFolder:
+def check(
+    folder: Path, *, family: Family | None = None, must_be_sealed: bool = False, forms: Sequence[Form] = FORMS
+) -> ModelFolder:
     """Check that all files needed are there, readable, of the (expected) family, and as sealed.
+
+    ``forms``: those that may be read, the first that is there is; what is not read is not digested.
 
     Raises:
         BrokenModel: names the file that is missing or altered.
     """
     try:
-        return _checked(folder, family, must_be_sealed)
+        return _checked(folder, family, must_be_sealed, forms)
     except OSError as error:
         raise BrokenModel(f"The model {folder} cannot be read: {error}.") from error
 
 
-def _checked(folder: Path, family: Family | None, must_be_sealed: bool) -> ModelFolder:
+def _checked(folder: Path, family: Family | None, must_be_sealed: bool, forms: Sequence[Form]) -> ModelFolder:
     seal, lock = read_seal(folder), read_lock(folder)
     if seal is None and must_be_sealed:
         raise BrokenModel(f"The file {folder / SEAL} of the model is missing.")
-    weights, form = _weights_folder(folder)
+    weights, form = _weights_folder(folder, forms)
     if form == "ct2":
         found = _family(weights / "model.bin")
         paths: Iterable[Path] = _files(folder, weights, found)
@@ -152,17 +158,21 @@ def read_seal(folder: Path) -> dict[str, str] | None:
     return {match[2]: match[1] for match in matches if match}
 
 
-def _weights_folder(folder: Path) -> tuple[Path, Form]:
+def _weights_folder(folder: Path, forms: Sequence[Form]) -> tuple[Path, Form]:
     """Where the weights lie: CTranslate2's in the folder itself or in its sub-folder ct2, others in the folder."""
-    for candidate in (folder, folder / "ct2"):
-        if (candidate / "model.bin").is_file():
-            return candidate, "ct2"
-    if not (folder / "ct2").is_dir():
-        if any((folder / name).is_file() for name in _TRANSFORMERS):
-            return folder, "transformers"
-        if (folder / _OPENAI).is_file():
-            return folder, "openai"
-    raise BrokenModel(f"The file {folder / 'ct2' / 'model.bin'} of the model is missing.")
+    places: dict[Form, tuple[str, ...]] = {
+        "ct2": ("model.bin", "ct2/model.bin"),
+        "transformers": _TRANSFORMERS,
+        "openai": (_OPENAI,),
+    }
+    for form in forms:
+        for name in places[form]:
+            if (folder / name).is_file():
+                return (folder / name).parent, form
+        if form == "ct2" and (folder / "ct2").is_dir():
+            break
+    missing = folder / places[forms[0]][-1 if forms[0] == "ct2" else 0]
+    raise BrokenModel(f"The file {missing} of the model is missing.")
 
 
 def family_of_transformers(folder: Path) -> Family:

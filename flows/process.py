@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from speechpipe.errors import SpeechpipeError
+
 log = logging.getLogger("speechpipe.flows")
 
 #: Set by ``serve`` for the runs that it starts: its process, how many may work at once, and the folders of their locks,
@@ -43,6 +45,7 @@ def tame() -> None:
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, with which this ends
     end_soon_after(signal.SIGTERM)
+    logging.getLogger("prefect.flow_runs").addFilter(_is_news)
 
 
 def die_with_parent(sign: int = signal.SIGTERM) -> None:
@@ -109,6 +112,12 @@ def hold(path: Path) -> int | None:
 
 def _first_free(places: list[Path]) -> int | None:
     return next((held for place in places if (held := hold(place)) is not None), None)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether it is not the traceback that Prefect adds to a failure that has been told in a sentence already."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, SpeechpipeError)
 
 
 def _nothing() -> None:

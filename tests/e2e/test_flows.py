@@ -140,17 +140,20 @@ def test_only_the_collection_asked_for_is_looked_through(places: Places) -> None
 
 
 @pytest.mark.usefixtures("server")
-def test_what_would_not_be_finished_in_time_waits_and_says_so(places: Places) -> None:
+def test_what_would_not_be_finished_in_time_waits_and_says_so(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import datetime, timedelta
 
-    soon = datetime.now() + timedelta(minutes=1)
-    if soon.second > 50:  # the minute ends before the test does
-        soon += timedelta(minutes=1)
+    monkeypatch.setattr("speechpipe.pipeline.forecast.UNMEASURED", 0.001)
+    soon = datetime.now() + timedelta(minutes=2)
     state = new(until=f"{soon:%H:%M}")
     assert state.is_completed()
-    assert {row.outcome for row in rows_of(state).values()} == {"waiting"}
-    assert "would not have been finished" in next(iter(rows_of(state).values())).message
-    assert children_of(state) == {}
+    rows = rows_of(state)
+    assert "would not have been finished" in rows["reel.wav"].message
+    # What cannot be read fails at once, so it is not waited with.
+    assert {name: row.outcome for name, row in rows.items()} == {
+        "reel.wav": "waiting", "1954/slate.wav": "waiting", "notes.wav": "failed"
+    }  # fmt: skip
+    assert set(children_of(state)) == {"notes.wav"}
 
 
 @pytest.mark.usefixtures("server")

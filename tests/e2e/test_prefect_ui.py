@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.pictures import shrink
 from tests.e2e.served import Served, chromium, eventually
 
 pytestmark = [pytest.mark.extra, pytest.mark.timeout(900)]
@@ -61,12 +62,13 @@ def shoot(page: Any, tmp_path: Path) -> Any:
     """Take a picture; into the documentation's folder where one is named, small enough to be kept."""
     folder = Path(os.environ.get("SPEECHPIPE_SCREENSHOTS") or tmp_path)
 
-    def take(name: str, height: int = HEIGHT) -> None:
+    def take(name: str, height: int = HEIGHT, left: int = 0, right: int = WIDTH) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         page.wait_for_timeout(700)  # until what moves has come to rest
         path = folder / f"{name}.png"
-        page.screenshot(path=path, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
-        assert path.stat().st_size > 10_000
+        page.screenshot(path=path, clip={"x": left, "y": 0, "width": right - left, "height": height})
+        shrink(path)
+        assert 5_000 < path.stat().st_size <= 100_000
 
     return take
 
@@ -134,7 +136,7 @@ def test_an_archivist_fills_in_the_form_and_reads_what_came_out(
     page.goto(f"{served.address}/artifacts/artifact/{table['latest_id']}")
     link = page.get_by_role("link", name="1954/radio/slate.wav")
     expect(link).to_be_visible()
-    shoot("report")
+    shoot("report", 850)  # without the names of files at its end
 
     page.goto(f"{served.address}{link.get_attribute('href')}")  # opens in a tab of its own
     page.get_by_text("Artifacts", exact=True).first.click()
@@ -164,6 +166,8 @@ def test_a_name_that_does_not_exist_is_explained_in_a_sentence(served: Served, p
     page.get_by_role("button", name="Submit", exact=True).click()
     run = eventually(lambda: served.runs(flow="transcribe-recording")[-1], "a run has begun")
     eventually(lambda: served.state(run["id"])["type"] == "FAILED", "it has failed")
+    logs = served.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
+    assert logs and not any("Traceback" in log["message"] for log in logs)
     assert (
         "There is no recording '1954/radio/slat.wav'. Its name stands in the report"
         in served.state(run["id"])["message"]
@@ -177,7 +181,7 @@ def test_a_schedule_that_is_set_on_the_page_fires(served: Served, page: Any, sho
     page.get_by_role("button", name=re.compile("Schedule")).first.click()
     page.get_by_text("Schedule type", exact=True).wait_for()
     page.get_by_text("Cron", exact=True).first.click()  # it begins with every minute
-    shoot("schedule")
+    shoot("schedule", 880, 420, 980)
     page.get_by_role("button", name="Save", exact=True).last.click()
 
     def fired() -> Any:

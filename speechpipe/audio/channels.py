@@ -93,12 +93,15 @@ class Layout:
 
     def mixed(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """``block`` (channels, samples) as (lanes, samples): each group averaged, without its offset, at its gain."""
-        rows = [
-            sum((sign * (block[i] - np.float32(self.channels[i].offset)) for i, sign in group.items()), np.float32(0))
-            / np.float32(len(group))
-            for group in self.groups
-        ]
-        return np.stack(rows) * np.float32(self.gain)
+        rows = np.zeros((len(self.groups), block.shape[1]), np.float32)
+        for row, group in zip(rows, self.groups, strict=True):
+            for i, sign in group.items():
+                (np.add if sign > 0 else np.subtract)(row, block[i], out=row)
+            if offset := sum(sign * self.channels[i].offset for i, sign in group.items()):
+                row -= np.float32(offset)
+            if (scale := self.gain / len(group)) != 1:
+                row *= np.float32(scale)
+        return rows
 
 
 def check(wanted: str | int, count: int, name: str) -> None:

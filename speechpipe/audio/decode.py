@@ -24,6 +24,11 @@ Progress = Callable[[int, int | None], None]
 _PROGRESS_EVERY = 5 * RATE
 #: No carrier plays longer; what does is a file that swells.
 LONGEST_MS = 100 * 3_600_000
+#: A file with less than this for each second of its sound is made to swell, or its header lies: the leanest codec of
+#: silence takes 20 bytes.
+LEAST_BYTES_A_SECOND = 8
+#: So long a sound is taken from any file, however small.
+UNDOUBTED_MS = 5 * 3_600_000
 #: Space that decoding leaves on the disk for others.
 SPARE_BYTES = 200 << 20
 
@@ -135,7 +140,7 @@ def _written(
             samples += block.shape[1]
             if samples - reported >= _PROGRESS_EVERY:
                 reported = samples
-                _check_length(path, samples)
+                _check_length(path, milliseconds(samples))
                 _check_space(path, folder, None, len(lanes))
                 if on_progress is not None:
                     on_progress(milliseconds(samples), declared_ms)
@@ -158,16 +163,26 @@ def _written(
     )
 
 
-def _check_length(path: Path, samples: int) -> None:
-    if milliseconds(samples) > LONGEST_MS:
+def _check_length(path: Path, decoded_ms: int) -> None:
+    if decoded_ms > LONGEST_MS:
         raise UnreadableMedia(
             f"{path} plays for more than {LONGEST_MS // 3_600_000} hours.", cure="Cut it into parts, if it is real."
         )
+    if decoded_ms > max(UNDOUBTED_MS, _most_ms(path)):
+        raise UnreadableMedia(
+            f"{path} swells: {path.stat().st_size} bytes gave {decoded_ms // 3_600_000} hours of sound so far.",
+            cure="No recording does that. Fetch it again from its source.",
+        )
+
+
+def _most_ms(path: Path) -> int:
+    """What a file of this size can hold."""
+    return path.stat().st_size * 1000 // LEAST_BYTES_A_SECOND
 
 
 def _check_space(path: Path, folder: Path, declared_ms: int | None, lanes: int) -> None:
-    """Ask for the disk's space before it is full: for all of the sound where its length is declared."""
-    needed = (declared_ms or 0) * RATE // 1000 * SAMPLE_BYTES * lanes
+    """Ask for the disk's space before it is full: for all of the sound where a length is declared that can be true."""
+    needed = min(declared_ms or 0, _most_ms(path)) * RATE // 1000 * SAMPLE_BYTES * lanes
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(existing).free
     if free < needed + SPARE_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import select
@@ -29,6 +30,7 @@ from speechpipe.transcript import Media, Stream
 #: Seconds without a sign of life after which a decoder counts as hanging. Tape robots need some of them.
 PATIENCE = 120.0
 _LARGEST = 1 << 28  # bytes of one message; longer is no answer of ours
+_PIPE = 1 << 18
 
 
 def probe(path: Path) -> Media:
@@ -102,7 +104,7 @@ class Exchange:
                 content = worker.read(size, self._patience)
                 if kind != BLOCK:
                     break
-                yield np.frombuffer(content, "<f4").reshape(rows, columns)
+                yield np.frombuffer(content, "<f4").reshape(columns, rows).T
             finished = True
             self.answer = json.loads(content)
         except _Broken as error:
@@ -135,6 +137,8 @@ class _Worker:
             bufsize=0,
             start_new_session=True,  # Ctrl-C is for the run, which ends its readers itself
         )
+        with suppress(OSError, AttributeError):  # a second of stereo in one go, where the system has such pipes
+            fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)  # type: ignore[arg-type]
 
     def say(self, request: bytes) -> None:
         try:

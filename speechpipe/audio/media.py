@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,18 @@ from speechpipe.transcript import Media, Stream
 # Demuxers that make "media" of any text or picture.
 _TEXT = {"tty", "srt", "webvtt", "ass", "lrc", "microdvd", "subviewer", "subviewer1", "sami", "mpl2", "vplayer"}
 _PICTURE = {"image2", "ico", "gif", "apng"}
+# Demuxers that open other files, addresses or devices: playlists, manifests, descriptions of sessions.
+_OF_OTHERS = {"hls", "concat", "dash", "imf", "sdp", "rtsp", "rtp", "sap", "webm_dash_manifest", "vobsub", "lavfi"}
+_OF_OTHERS |= {"alsa", "fbdev", "kmsgrab", "oss", "pulse", "sndio", "video4linux2,v4l2", "x11grab", "xcbgrab"}
+_LISTS = (b"#EXTM3U", b"ffconcat version", b"<MPD")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """The PyAV container of ``path``.
 
-    PyAV is given an open file and no protocol, so that a playlist posing as media opens no other file and no address.
+    PyAV is given an open file and no protocol, so that a playlist posing as media opens no other file and no address;
+    nor is it taken for media.
 
     Raises:
         MediaNotFound, UnreadableMedia: as of ``probe``.
@@ -37,12 +43,33 @@ def opened(path: Path) -> Iterator[Any]:
         raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
     with file:
         try:
-            container = av.open(file, options={"protocol_whitelist": "none"}, metadata_errors="replace")
+            container = av.open(file, options=_confined(), metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
+            if _is_list(path):
+                raise UnreadableMedia(
+                    f"{path} is a list of other files, no recording.", cure="Give the recordings themselves."
+                ) from None
             raise UnreadableMedia(f"{path} is damaged, or no recording of a known format ({_cause(error)}).") from error
         with container:
             _check_kind(path, container)
             yield container
+
+
+@cache
+def _confined() -> dict[str, str]:
+    """FFmpeg's options, by which it reads the file that it is given and no other."""
+    import av
+
+    return {
+        "protocol_whitelist": "none",
+        "format_whitelist": ",".join(sorted(av.formats_available - _OF_OTHERS)),
+    }
+
+
+def _is_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(512)
+    return any(mark in head for mark in _LISTS)
 
 
 def media_of(path: Path, container: Any) -> Media:

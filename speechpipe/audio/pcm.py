@@ -19,6 +19,8 @@ RATE = 16_000
 SAMPLE_BYTES = 2
 FULL_SCALE = 32_768.0
 MOST_DC = 0.01
+#: Files of floats may hold anything; 24 dB above full scale is no sound's level.
+LOUDEST = 16.0
 
 
 class Pcm:
@@ -157,8 +159,9 @@ class LaneWriter:
 
     def write(self, block: NDArray[np.float32]) -> None:
         """Append ``block`` (lanes, samples), within -1..1; what is louder is clipped, what is no number is silence."""
-        scaled = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0) * FULL_SCALE
-        whole = np.clip(np.rint(scaled), -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+        scaled = sane(block) * np.float32(FULL_SCALE)
+        np.rint(scaled, out=scaled)
+        whole = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1, out=scaled).astype("<i2")
         with explained(self._folder):
             for file, row in zip(self._files, whole, strict=True):
                 file.write(row.tobytes())
@@ -188,6 +191,13 @@ class LaneWriter:
     @staticmethod
     def _part(path: Path) -> Path:
         return path.with_name(f"{path.name}.part")
+
+
+def sane(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``block`` with what is no number as silence, and nothing beyond ``LOUDEST``: sums and squares stay finite."""
+    if not block.size or -LOUDEST <= block.min() <= block.max() <= LOUDEST:  # not so where there is a NaN
+        return block
+    return np.clip(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0), -LOUDEST, LOUDEST)
 
 
 def milliseconds(samples: int) -> int:

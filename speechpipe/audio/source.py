@@ -19,7 +19,7 @@ RATES = range(1_000, 1_536_001)
 _JITTER = RATE // 10
 #: Silence put in for leaps of time stamps, all together; beyond it the stamps are taken for wrong.
 _MAX_SILENCE = 4 * 3600 * RATE
-_SILENT_BLOCK = 60 * RATE
+_SILENT_BLOCK = RATE
 #: How often in a row reading on is tried where the container is damaged.
 _ATTEMPTS = 5
 #: Containers whose declared duration is counted in samples, not guessed from a bit rate.
@@ -112,9 +112,9 @@ class Source:
 
     def _gap(self, frame: Any) -> int:
         """Samples of silence due before ``frame`` by its time stamp."""
-        if frame.pts is None or frame.time_base is None:
+        stamp: float | None = frame.time
+        if stamp is None:
             return 0
-        stamp = float(frame.pts * frame.time_base)
         first = self._zero is None
         if self._zero is None:
             start = self._container.start_time
@@ -123,7 +123,7 @@ class Source:
         exactly, self._exactly = self._exactly, False
         if -_JITTER <= gap <= (0 if exactly else _JITTER):
             return 0
-        if gap < 0 or self._silence + gap > _MAX_SILENCE:  # stamps that run back or wild: go on from here
+        if gap < 0 or self._silence + gap > _MAX_SILENCE or self._beyond(gap):  # stamps that run back or wild
             self._rebased = self._rebased or not first or gap > 0
             self._zero = stamp - self._due / RATE
             return 0
@@ -135,6 +135,10 @@ class Source:
             start = round(self._due)
             self._lost.append((milliseconds(start), milliseconds(start + gap)))
         return gap
+
+    def _beyond(self, gap: int) -> bool:
+        """Whether a leap ends far behind the end that the file declares."""
+        return self.declared_ms is not None and milliseconds(round(self._due) + gap) > 1.1 * self.declared_ms + 60_000
 
     def _start(self, frame: Any, key: tuple[object, ...]) -> None:
         import av
@@ -163,7 +167,8 @@ class Source:
             return
         for piece in pieces:
             if piece.samples:
-                yield self._count(piece.to_ndarray().reshape(-1, self._channels).T)
+                packed = np.frombuffer(piece.planes[0], np.float32, piece.samples * self._channels)
+                yield self._count(packed.reshape(-1, self._channels).T)
 
     def _flushed(self) -> Iterator[NDArray[np.float32]]:
         if self._resampler is not None:

@@ -21,17 +21,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe.audio.pcm import RATE
+from speechpipe.audio.pcm import RATE, sane
 from speechpipe.errors import SpeechpipeError, UnreadableMedia
 
 #: What one decoder may allocate. FFmpeg's own buffers for the largest frames known stay far below.
 MEMORY = 1 << 30
-#: Heads of messages: a block is followed by its float32 samples (channels, samples), a document by its JSON.
+#: Heads of messages: kind, and how much follows. A block: channels and samples, as float32, one sample of all channels
+#: after the other. A document: 1 and the length of its JSON.
 HEAD = struct.Struct("<cII")
 BLOCK, DOCUMENT = b"B", b"J"
-#: Full scale is 1. Floats can be anything; 24 dB above it is no sound's level.
-LOUDEST = 16.0
-
 Blocks = Iterator[NDArray[np.float32]]
 
 
@@ -98,30 +96,30 @@ def _told(error: SpeechpipeError) -> dict[str, Any]:
 
 def _send_all(answers: BinaryIO, blocks: Blocks) -> None:
     for block in gathered(blocks):
-        content = np.ascontiguousarray(sane(block), dtype="<f4")
-        answers.write(HEAD.pack(BLOCK, *content.shape))
+        content = np.ascontiguousarray(sane(block).T, dtype="<f4")
+        answers.write(HEAD.pack(BLOCK, *block.shape))
         answers.write(content.data)
 
 
-def sane(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``block`` with what is no number as silence, and nothing far beyond full scale: sums and squares stay finite."""
-    if not block.size or np.abs(block).max() <= LOUDEST:  # not so where there is a NaN
-        return block
-    return np.clip(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0), -LOUDEST, LOUDEST)
-
-
 def gathered(blocks: Blocks) -> Blocks:
-    """``blocks`` joined to a second or more, since each message has its price; never across a change of channels."""
+    """``blocks`` joined to a second or more, since each message has its price; never across a change of channels.
+
+    They lie in memory as they come from the resampler, sample by sample, and are joined like that.
+    """
     held: list[NDArray[np.float32]] = []
     samples = 0
     for block in blocks:
         if held and (samples >= RATE or block.shape[0] != held[0].shape[0]):
-            yield np.concatenate(held, axis=1)
+            yield _joined(held)
             held, samples = [], 0
         held.append(block)
         samples += block.shape[1]
     if held:
-        yield np.concatenate(held, axis=1)
+        yield _joined(held)
+
+
+def _joined(held: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return held[0] if len(held) == 1 else np.concatenate([block.T for block in held]).T
 
 
 def _send(answers: BinaryIO, kind: bytes, content: bytes) -> None:

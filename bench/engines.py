@@ -1,7 +1,7 @@
 """Every engine over every embedded model that it runs, on the same windows of the sample archive.
 
-    python bench/engines.py            measure, keep the figures, write the table into docs/engines.md
-    python bench/engines.py --table    write the table from the figures kept
+    python bench/engines.py [RECORDING ...]    measure, keep the figures, write the table into docs/engines.md
+    python bench/engines.py --table            write the table from the figures kept
 
 Each engine runs in a process of its own, so that its memory is its own. Time inside the model is taken at the package's
 own functions (encode, generate, forward), from outside; the rest of an engine's time is ours.
@@ -66,6 +66,7 @@ WORK = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recordings", nargs="*", help="names in sample_audio; without any all that have speech")
     parser.add_argument("--table", action="store_true", help="write the table from the figures kept")
     parser.add_argument("--one", nargs=3, metavar=("ENGINE", "MODEL", "WINDOWS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -73,7 +74,9 @@ def main() -> int:
         print(json.dumps(one(*arguments.one)))
         return 0
     if not arguments.table:
-        write_atomically(RESULTS, (json.dumps(measured(), indent=1, ensure_ascii=False) + "\n").encode())
+        write_atomically(
+            RESULTS, (json.dumps(measured(arguments.recordings), indent=1, ensure_ascii=False) + "\n").encode()
+        )
     figures = json.loads(RESULTS.read_text(encoding="utf-8"))
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
@@ -82,11 +85,11 @@ def main() -> int:
     return 0
 
 
-def measured() -> dict[str, Any]:
+def measured(recordings: list[str]) -> dict[str, Any]:
     """All rows, with what they were measured on."""
     rows, audio_s, count = list[dict[str, Any]](), 0.0, 0
     with tempfile.TemporaryDirectory() as folder:
-        said = windows_of_all(Path(folder))
+        said = windows_of(recordings, Path(folder))
         with np.load(Path(folder) / "windows.npz") as windows:
             audio_s, count = sum(windows[name].size for name in windows.files) / 16_000, len(windows.files)
         for model, (_, engines) in MODELS.items():
@@ -107,12 +110,12 @@ def measured() -> dict[str, Any]:
     }
 
 
-def windows_of_all(folder: Path) -> list[str]:
+def windows_of(recordings: list[str], folder: Path) -> list[str]:
     """Cut the recordings into the windows that suit the Whisper model; what is really said in each recording."""
     cut, plan, said = dict[str, Any](), list[tuple[str, str, str]](), list[str]()
     for path in sorted(SAMPLES.glob("*.reference.json")):
         reference = json.loads(path.read_text(encoding="utf-8"))
-        if not reference["words"]:
+        if not reference["words"] or (recordings and reference["media"] not in recordings):
             continue
         settings = Settings.load(model="whisper-tiny-archive", language=reference["language"], workspace=folder)
         media = SAMPLES / reference["media"]
@@ -206,8 +209,8 @@ def compared(said: list[str], heard: list[str], reference: list[str]) -> dict[st
 def table(figures: dict[str, Any]) -> str:
     audio = figures["audio"]
     lines = [
-        f"{audio['windows']} windows, {audio['seconds']} s, of the {audio['recordings']} lanes of `sample_audio/` that "
-        f"have speech; beam 5, batches of 8, {figures['threads']} threads, Python {figures['python']}.",
+        f"{audio['windows']} windows, {audio['seconds']} s, of {audio['recordings']} lanes of `sample_audio/`; "
+        f"beam 5, batches of 8, {figures['threads']} threads, Python {figures['python']}.",
         "",
         "| engine | model | computes in | WER | words as reference | times real time | of bare speed | peak memory |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -161,13 +161,15 @@ def test_the_report_is_a_page_of_its_own(served: Served, page: Any, shoot: Any) 
 
 
 def test_a_name_that_does_not_exist_is_explained_in_a_sentence(served: Served, page: Any) -> None:
+    before = len(served.runs(flow="transcribe-recording"))
     open_form(page, served, "Transcribe one recording")
     field(page, "Recording").locator("textarea").fill("1954/radio/slat.wav")
     page.get_by_role("button", name="Submit", exact=True).click()
-    run = eventually(lambda: served.runs(flow="transcribe-recording")[-1], "a run has begun")
+    run = eventually(lambda: served.runs(flow="transcribe-recording")[before:], "a run has begun")[0]
     eventually(lambda: served.state(run["id"])["type"] == "FAILED", "it has failed")
-    logs = served.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
-    assert logs and not any("Traceback" in log["message"] for log in logs)
+    which = {"logs": {"flow_run_id": {"any_": [run["id"]]}}}
+    logs = eventually(lambda: served.post("/logs/filter", which), "its log has come")
+    assert not any("Traceback" in log["message"] for log in logs)
     assert (
         "There is no recording '1954/radio/slat.wav'. Its name stands in the report"
         in served.state(run["id"])["message"]

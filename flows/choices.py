@@ -106,6 +106,7 @@ FORMATS: Table = {
     "SubRip captions (.srt)": "srt",
     "WebVTT with the time of each word (.words.vtt)": "words.vtt",
     "Words as a table (.words.tsv)": "tsv",
+    "Page to hear, read and search (.html)": "html",
     "METS with PREMIS (.mets.xml)": "mets",
 }
 

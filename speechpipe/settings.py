@@ -22,7 +22,7 @@ from pydantic_settings import (
 from speechpipe.errors import UsageError
 
 #: All formats by name, in the order in which they are offered.
-FORMATS = ("vtt", "alto", "json", "txt", "srt", "words.vtt", "tsv", "mets")
+FORMATS = ("vtt", "alto", "json", "txt", "srt", "words.vtt", "tsv", "html", "mets")
 #: What is written where nothing else is asked for.
 DEFAULT_FORMATS = ("vtt", "alto", "json", "txt")
 

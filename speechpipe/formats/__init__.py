@@ -47,6 +47,7 @@ _ROWS = (
     Format("srt", ".srt", f"{_HERE}.srt", "application/x-subrip", reader=f"{_HERE}.srt_reader"),
     Format("words.vtt", ".words.vtt", f"{_HERE}.words_vtt", "text/vtt", reader=f"{_HERE}.vtt_reader"),
     Format("tsv", ".words.tsv", f"{_HERE}.tsv", "text/tab-separated-values"),
+    Format("html", ".html", f"{_HERE}.html", "text/html"),
     Format("mets", ".mets.xml", f"{_HERE}.mets", "application/xml", describes=True),
 )
 FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _ROWS})

@@ -24,12 +24,13 @@ SUFFIXES = {
     "srt": ".srt",
     "words.vtt": ".words.vtt",
     "tsv": ".words.tsv",
+    "html": ".html",
     "mets": ".mets.xml",
 }
 #: Formats that people read, which say in words what the text is.
-TELLING = ["vtt", "words.vtt", "alto", "txt", "tsv"]
+TELLING = ["vtt", "words.vtt", "alto", "txt", "tsv", "html"]
 #: Formats whose cues are shaped by settings.
-WITH_CUES = {"vtt", "words.vtt", "alto", "srt", "mets"}
+WITH_CUES = {"vtt", "words.vtt", "alto", "srt", "html", "mets"}
 every_format = pytest.mark.parametrize("name", FORMATS)
 
 

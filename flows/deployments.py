@@ -98,8 +98,8 @@ def refresh_forms() -> None:
     with get_client(sync_client=True) as client:
         for name, (flow, _) in DEPLOYED.items():
             found = client.read_deployment_by_name(f"{flow.name}/{name}")
-            schema = parameter_schema(flow)
-            if schema.model_dump() != found.parameter_openapi_schema:
+            schema = parameter_schema(flow).model_dump()
+            if schema != found.parameter_openapi_schema:
                 client.update_deployment(found.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from speechpipe.errors import UsageError
+from speechpipe.errors import UsageError, one_line
 from speechpipe.files import explained
 from speechpipe.pipeline.queue import at_once
 from speechpipe.registry import list_models
@@ -21,6 +22,8 @@ from .environment import SERVED, set_up
 from .places import Places
 from .process import AT_ONCE, EXPORTS, REPORTS, SERVER_PID, TURNS, hold
 from .server import HOST, is_free, server
+
+log = logging.getLogger("speechpipe.flows")
 
 #: Besides those at work: a batch that hands out, exports, runs that wait for their turn.
 OTHER_RUNS = 8
@@ -125,12 +128,20 @@ def _keep_up(interrupted: list[Any]) -> None:
     from .deployments import go_on, refresh_forms
 
     pause = threading.Event()
-    with suppress(Exception):
+    with _told():
         go_on(interrupted)
     while not pause.wait(SECONDS_BETWEEN_REFRESHES):
-        # The server may be on its way back; the next look will find it.
-        with suppress(Exception):
+        with _told():
             refresh_forms()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong beside the runs is said and does not end the server, which may be on its way back."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("%s", one_line(f"{type(error).__name__}: {error}"))
 
 
 def _guarded(auth_file: Path | None) -> dict[str, str]:

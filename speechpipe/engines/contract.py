@@ -94,7 +94,11 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model as the registry hands it over: a folder checked before use, and what is known of it."""
+    """A model as the registry hands it over: a folder checked before use, and what is known of it.
+
+    ``padded_ms``: a clip no longer than this is padded to it, by engines that can, instead of to Whisper's 30 seconds:
+    for models that were taught short sound.
+    """
 
     name: str
     path: Path
@@ -103,6 +107,7 @@ class ModelFiles:
     sha256: str | None = None
     licence: str | None = None
     languages: frozenset[str] | None = None
+    padded_ms: int | None = None
 
 
 class Engine(Protocol):

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from speechpipe import languages
 from speechpipe.engines import fallback
 from speechpipe.engines.batches import Batches, grouped
-from speechpipe.engines.contract import Clip, ModelFiles, Options, Result
+from speechpipe.engines.contract import SAMPLE_RATE, Clip, ModelFiles, Options, Result
 from speechpipe.engines.fallback import Attempt, Take
 from speechpipe.engines.loading import (
     checked_options,
@@ -76,6 +76,7 @@ class FasterWhisper:
         self._loaded = {"model_path": str(folder), "device": device.name, "intra_threads": device.threads}
         self._tokenizer = cache(self._new_tokenizer)
         self._batches = Batches()
+        self._short = (model.padded_ms or 0) * SAMPLE_RATE // 1000
         self._encoded: tuple[list[NDArray[np.float32]], Any] = ([], None)
         self.limits = fallback.Limits()
         self.info = info_of(
@@ -95,7 +96,7 @@ class FasterWhisper:
         checked_options(options, self.info.name, *(option.name for option in fields(Options)))
         jobs = [job for i, clip in enumerate(clips) if (job := self._job(i, clip, options)) is not None]
         results = [Result(language=clip.language) for clip in clips]
-        for batch in grouped(jobs, options.batch_size, lambda job: len(job.prompt)):
+        for batch in grouped(jobs, options.batch_size, lambda job: (len(job.prompt), self._frames(job.pcm))):
             with running(self.info.model):
                 for job, result in zip(batch, self._transcribe(batch, options), strict=True):
                     results[job.index] = result
@@ -161,15 +162,20 @@ class FasterWhisper:
         found = self._whisper.model.detect_language(self._encode(clips))
         return [{languages.check(token.strip("<|>")): float(p) for token, p in ranked} for ranked in found]
 
+    def _frames(self, pcm: NDArray[np.float32]) -> int:
+        """Frames that the encoder is given of a clip: those of 30 s, or of a short clip's own, shorter padding."""
+        most: int = self._extract.nb_max_frames
+        return self._short // self._extract.hop_length if len(pcm) <= self._short else most
+
     def _encode(self, clips: Sequence[NDArray[np.float32]]) -> Any:
-        """Encoder output of 30-second windows, the log-mel of each clip padded as faster-whisper does it.
+        """Encoder output of the log-mel of each clip, padded as faster-whisper does it.
 
         The last output is kept, since a language is heard, or a clip decoded again, on what was just encoded.
         """
         before, encoded = self._encoded
         if len(before) != len(clips) or any(one is not other for one, other in zip(before, clips, strict=True)):
             self._encoded = ([], None)  # free it first
-            frames = self._extract.nb_max_frames
+            frames = max(self._frames(pcm) for pcm in clips)
             features = np.stack([pad_or_trim(self._extract(pcm), frames) for pcm in clips])
             encoded = self._whisper.model.encode(get_ctranslate2_storage(features.astype(np.float32, copy=False)))
             self._encoded = (list(clips), encoded)

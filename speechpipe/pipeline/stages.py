@@ -28,7 +28,7 @@ from speechpipe.workspace import Workspace, read_json, stage_key
 
 __all__ = ["Progress", "Recording", "Stages", "Summary", "now"]
 
-VERSIONS = {"chunk": 2, "languages": 1, "transcribe": 2, "align": 2}
+VERSIONS = {"chunk": 2, "languages": 1, "transcribe": 3, "align": 2}
 #: Shares of a stage for its bar of progress: decoding, then speech activity; hearing languages, then recognising.
 _DECODING = 0.3
 _LISTENING = 0.3

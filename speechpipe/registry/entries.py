@@ -126,7 +126,8 @@ class ModelEntry(_Strict):
     thinly attested, that another may serve better. ``licence`` is that of the weights, as an
     SPDX identifier where it has one; ``unverified`` where the publisher's own word was not seen. ``parameters`` are
     often those of the base model. ``window_ms`` is the longest window that suits the model, None for the family's own
-    limit. ``avoid_compute_types`` spoil it. ``language_token`` is what Whisper has to be told in place of the
+    limit; ``padded_ms`` what shorter clips are padded to, of a model that was taught short sound, None for the family's
+    own length. ``avoid_compute_types`` spoil it. ``language_token`` is what Whisper has to be told in place of the
     language's own token; ``generation_config``: it stands in that file of the model. ``prompt`` advises on an initial
     prompt. ``aligners`` names the models whose emissions align its text by default, the first choice of each language
     first. ``demonstration`` models are never picked by themselves. ``hub`` is None for a model that travels with
@@ -160,6 +161,7 @@ class ModelEntry(_Strict):
     layout: Layout
     mel_bins: int | None = None
     window_ms: int | None = Field(None, ge=1_000, le=30_000)
+    padded_ms: int | None = Field(None, ge=1_000, le=30_000)
     beam_size: int | None = Field(None, ge=1)
     without_timestamps: bool | None = None
     avoid_compute_types: tuple[Literal["float16", "bfloat16", "int8"], ...] = ()

@@ -35,6 +35,11 @@ class FoundModel:
     languages: frozenset[str] | None = None
 
     @property
+    def padded_ms(self) -> int | None:
+        """What short clips are padded to; None: the family's own length."""
+        return self.entry.padded_ms if self.entry else None
+
+    @property
     def window_ms(self) -> int | None:
         """The longest window that suits it; None: the family's own limit."""
         return self.entry.window_ms if self.entry else None

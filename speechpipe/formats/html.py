@@ -52,7 +52,7 @@ def write(transcript: Transcript, captions: Captions) -> bytes:
         overview=overview(transcript),
         transcript=words or '<p class="nothing">There is no text.</p>',
         about="\n".join(f"<li><bdi>{text(line)}</bdi></li>" for line in _about(transcript)),
-        data=_json({"size": transcript.media.size, "end": span_of(transcript), **times, **_cues(transcript, shaped)}),
+        data=_json({**_recording(transcript, name), **times, **_cues(transcript, shaped)}),
     )
     # Were the page put into composed form (NFC), this mark would eat the end of a tag.
     return page.replace(">\u0338", ">&#x338;").encode()
@@ -83,6 +83,10 @@ def _about(transcript: Transcript) -> list[str]:
     if transcript.revision is not None and transcript.revision.note:
         told.append(f"Note: {transcript.revision.note}")
     return told + [warning for warning in transcript.warnings if clean(warning) not in told]
+
+
+def _recording(transcript: Transcript, name: str) -> dict[str, object]:
+    return {"name": clean(name), "size": transcript.media.size, "end": span_of(transcript)}
 
 
 def _cues(transcript: Transcript, shaped: list[Cue]) -> dict[str, object]:

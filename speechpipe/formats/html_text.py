@@ -58,6 +58,7 @@ def said(transcript: Transcript) -> tuple[str, dict[str, list[int | None]]]:
     places = {lane: number for number, lane in enumerate(lanes(transcript))}
     times: dict[str, list[int | None]] = {"segments": [], "starts": [], "lasts": [], "sure": []}
     blocks: list[tuple[int, str]] = []
+    several = len({segment.language for segment in transcript.segments}) > 1
     ids: set[int] = set()
     last = 0
     for turn in turns(transcript):
@@ -65,10 +66,11 @@ def said(transcript: Transcript) -> tuple[str, dict[str, list[int | None]]]:
             words = words_of(segment)
             if not words:
                 continue
-            heading = _who(turn) if segment is turn.segments[0] else ""
+            first = segment is turn.segments[0]
+            heading = _who(turn, several) if first else ""
             anchor = "" if segment.start_ms in ids else f' id="t={_seconds(segment.start_ms)}"'
             ids.add(segment.start_ms)
-            blocks.append((segment.start_ms, _segment(segment, words, places[turn.lane], heading, anchor)))
+            blocks.append((segment.start_ms, _segment(segment, words, places[turn.lane], first, heading, anchor)))
             times["segments"] += [segment.start_ms, segment.end_ms]
             last = _times(words, last, times)
     blocks += [(event.start_ms, _event(event, channels)) for event, channels in _heard(transcript.events)]
@@ -89,10 +91,10 @@ def _times(words: Iterable[Word], last: int, times: dict[str, list[int | None]])
     return last
 
 
-def _segment(segment: Segment, words: Sequence[Word], lane: int, heading: str, anchor: str) -> str:
+def _segment(segment: Segment, words: Sequence[Word], lane: int, first: bool, heading: str, anchor: str) -> str:
     seconds = _seconds(segment.start_ms)
     return (
-        f'<div class="seg l{lane % COLOURS}{" first" if heading else ""}" data-lane="{lane}"{anchor}>{heading}'
+        f'<div class="seg l{lane % COLOURS}{" first" if first else ""}" data-lane="{lane}"{anchor}>{heading}'
         f'<a href="#t={seconds}">{clock(segment.start_ms)}</a>'
         f'<p class="said"{_lang(segment.language)} dir="auto">{_words(words)}</p>{_flags(segment.flags)}</div>'
     )
@@ -114,9 +116,10 @@ def _mark(confidence: float | None) -> str:
     return next((mark for limit, mark in UNSURE if confidence < limit), "")
 
 
-def _who(turn: Turn) -> str:
+def _who(turn: Turn, several: bool) -> str:
+    """Who speaks and, where there are several languages, which."""
     name = f"<bdi>{text(turn.lane.name)}</bdi>" if turn.lane.name else ""
-    language = f'<span class="language">{text(_language(turn.language))}</span>' if turn.language else ""
+    language = f'<span class="language">{text(_language(turn.language))}</span>' if several and turn.language else ""
     return f'<p class="who">{" ".join(filter(None, [name, language]))}</p>' if name or language else ""
 
 

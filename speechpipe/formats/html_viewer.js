@@ -177,7 +177,7 @@
   const trouble = (text) => { $("trouble").textContent = text; $("missing").hidden = false; };
   const failed = () => trouble(player.src.startsWith("blob:")
     ? "This browser cannot play that file."
-    : "The recording is not beside this page, or this browser cannot play it.");
+    : `${data.name} is not beside this page, or this browser cannot play it.`);
   player.addEventListener("error", failed);
   if (player.error) failed();
   const choose = (file) => {
@@ -242,7 +242,7 @@
     soon = setTimeout(() => { soon = 0; find(); }, 200);
   });
   $("query").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); go(-1); }
+    if (event.key === "Enter") { event.preventDefault(); go(event.shiftKey ? -1 : 1); }
     if (event.key === "Escape") { $("query").value = ""; find(); }
   });
   $("search").addEventListener("submit", (event) => { event.preventDefault(); go(1); });

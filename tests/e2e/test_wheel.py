@@ -51,6 +51,9 @@ def test_it_holds_flows_and_models_but_no_recipes(wheel: Path) -> None:
         "speechpipe/models/whisper-tiny-archive/ct2/model.bin",
         "speechpipe/models/wav2vec2-tiny-archive/ct2/model.bin",
         "speechpipe/transcript.schema.json",
+        "speechpipe/formats/html_page.html",
+        "speechpipe/formats/html_viewer.css",
+        "speechpipe/formats/html_viewer.js",
     ):
         assert needed in names
     assert not [name for name in names if "recipes" in name or name.startswith(("tests", "flows", "models"))]
@@ -65,11 +68,12 @@ def test_it_is_the_wheel_that_runs(elsewhere: Path) -> None:
 def test_it_transcribes(elsewhere: Path, root: Path) -> None:
     shutil.copy(root / "sample_audio" / "slate.wav", elsewhere)
     arguments = ["transcribe", "slate.wav", "--model", "whisper-tiny-archive", "--language", "en", "--output", "out"]
-    done = run(elsewhere, "-m", "speechpipe.cli", *arguments, "--json")
+    done = run(elsewhere, "-m", "speechpipe.cli", *arguments, "--format", "vtt,html", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["status"] == "done" and told["words"] > 5
     assert (elsewhere / "out" / "slate.wav.vtt").read_text().startswith("WEBVTT\n")
+    assert 'src="./slate.wav"' in (elsewhere / "out" / "slate.wav.html").read_text()
 
 
 def test_it_lists_its_models(elsewhere: Path) -> None:

@@ -39,8 +39,11 @@ class Chunking(_Section):
     silence_threshold: float = Field(0.35, gt=0, lt=1)
     min_speech_ms: int = Field(100, ge=0)
     min_pause_ms: int = Field(160, ge=0)
-    padding_ms: int = Field(200, ge=0)
+    padding_ms: int = Field(400, ge=0, description="a faint first sound before speech is still in the window")
     overlap_ms: int = Field(1_000, ge=0, description="of windows cut in speech, where there is no pause")
+    also: tuple[Literal["music", "noise", "tone"], ...] = Field(
+        (), description="what the engine is given besides speech; music, for songs"
+    )
 
 
 class Decoding(_Section):
@@ -161,6 +164,7 @@ class Settings(BaseSettings):
     models: dict[str, str] = {}
     aligners: dict[str, str] = {}
     channels: str = "auto"
+    streams: str = Field("best", description="which audio streams of a file: best, all, languages or numbers")
     formats: tuple[str, ...] = DEFAULT_FORMATS
     offline: bool = False
     workspace: Path | None = None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe.audio.hum import measure_hum
 from speechpipe.audio.pcm import RATE, Channel, Lane, Pcm
 from speechpipe.errors import UnreadableMedia, UsageError
 
@@ -22,6 +23,8 @@ LOW_PEAK_DBFS = -30.0
 _RAISED_PEAK_DBFS = -6.0
 _MOST_GAIN_DB = 40.0
 CLIPPED_SHARE = 1e-4
+#: A hum is told of from this far below the level of all that is on its channel.
+LOUD_HUM_DB = 20.0
 _FULL = 0.9995
 _MAX_CHANNELS = 64
 _STEADY_DB = 1.5
@@ -172,6 +175,10 @@ def _troubles(channels: tuple[Channel, ...], groups: list[dict[int, int]]) -> It
     used = sorted(i for group in groups for i in group)
     if clipped := [i for i in used if channels[i].clipped > CLIPPED_SHARE]:
         yield f"The sound is clipped on channel {_numbers(clipped)}"
+    for i in used:
+        hum, level = channels[i].hum_dbfs, channels[i].rms_dbfs
+        if hum is not None and level is not None and hum > level - LOUD_HUM_DB:
+            yield f"Mains hum of {channels[i].hum_hz} Hz at {hum:.0f} dB of full scale is on channel {i + 1}"
     peaks = [channels[i].peak_dbfs for i in used]
     known = [peak for peak in peaks if peak is not None]
     if known and _gain(peaks) > 1:
@@ -179,7 +186,7 @@ def _troubles(channels: tuple[Channel, ...], groups: list[dict[int, int]]) -> It
 
 
 def measured(pcm: Pcm) -> Channel:
-    """Level, offset and clipping of one channel; levels are those of the sound without its offset."""
+    """Level, offset, clipping and hum of one channel; levels are those of the sound without its offset."""
     if not pcm.samples:
         return Channel(None, None, 0.0, 0.0)
     total = peak_low = peak_high = power = 0.0
@@ -191,11 +198,14 @@ def measured(pcm: Pcm) -> Channel:
         full = np.abs(block) >= _FULL
         clipped += int((full[1:] & full[:-1]).sum())  # one sample at full scale is no clipping
     dc = total / pcm.samples
+    hum = measure_hum(pcm)
     return Channel(
         peak_dbfs=decibels(max(peak_high - dc, dc - peak_low)),
         rms_dbfs=decibels(math.sqrt(max(0.0, power / pcm.samples - dc * dc))),
         dc=dc,
         clipped=clipped / pcm.samples,
+        hum_hz=hum.hertz if hum else None,
+        hum_dbfs=hum.dbfs if hum else None,
     )
 
 

@@ -88,12 +88,15 @@ class Lane:
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One channel as measured at places spread over the recording. Levels are in dB of full scale, None for no sound
-    at all; ``dc`` is its mean, full scale being 1; ``clipped`` the share of samples at full scale."""
+    at all; ``dc`` is its mean, full scale being 1; ``clipped`` the share of samples at full scale; ``hum_dbfs`` the
+    level of mains hum at multiples of ``hum_hz``, 50 or 60, None where none stands out."""
 
     peak_dbfs: float | None
     rms_dbfs: float | None
     dc: float
     clipped: float
+    hum_hz: int | None = None
+    hum_dbfs: float | None = None
 
     @property
     def offset(self) -> float:

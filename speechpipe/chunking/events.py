@@ -2,10 +2,11 @@
 
 A stretch is looked at second by second (16,384 samples, 1.024 s). Its level tells silence. For the rest, seven
 overlapping Hann frames (4,096 samples, bins of 3.9 Hz) are taken from 40 Hz up. A tone has nearly all its power in one
-peak, or, as mains hum, in multiples of 50 or 60 Hz, and that power is steady: the geometric mean over the frames comes
-near the arithmetic one, as it does not for noise of any colour. Music has much of its power in narrow peaks, ten times
-above the median of the 125 Hz around them once the spectrum is tilted as pink noise is.
-Drums alone, applause, or a choir in a large hall count as noise: these measures cannot tell more.
+peak or two, or, as mains hum, in multiples of 50 or 60 Hz, and that power is steady: the geometric mean over the frames
+comes near the arithmetic one, as it does not for noise of any colour. A tape that runs unevenly moves a peak within its
+band, so that of one peak it is the band's power that has to be steady. Music has much of its power in narrow peaks, ten
+times above the median of the 125 Hz around them once the spectrum is tilted as pink noise is.
+Applause or a choir in a large hall count as noise, a motor with a clear note as music: these measures cannot tell more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe.audio import RATE, Pcm
-from speechpipe.chunking.activity import FRAME_SAMPLES
+from speechpipe.chunking.activity import FRAME_MS, FRAME_SAMPLES
 from speechpipe.chunking.windows import Window
 from speechpipe.transcript import Event, EventKind
 
@@ -32,8 +33,10 @@ _LOWEST = 10  # bins below 40 Hz are rumble
 _AROUND = 16  # bins of the running median to each side
 _PROMINENCE = 10.0
 _TONAL = 0.5  # share of power in peaks, from which on it is music or a tone
-_ONE_PEAK = 0.8  # share of power in one peak or in mains harmonics, from which on it is a tone
-_STEADY = 0.85  # geometric over arithmetic mean of a tone's power; noise has 0.6
+_ONE_PEAK = 0.8  # share of power in one peak, in two or in mains harmonics, from which on it is a tone
+_STEADY = 0.85  # geometric over arithmetic mean of the power of a hum's bins; noise has 0.6
+_STEADY_PEAK = 0.99  # the same of the power of a whole peak; noise as narrow as that has 0.84
+_PEAK = 3  # bins to each side
 _SAME_TONE = 0.03  # a tone keeps its frequency
 _MURMUR = 0.25  # mean speech probability from which on tonal sound may be a voice
 
@@ -52,6 +55,17 @@ def find_events(
         if end - start >= MIN_EVENT_MS:
             events.extend(_events(pcm, probabilities, start, end, channel))
     return events
+
+
+def as_speech(
+    probabilities: NDArray[np.float32], events: Sequence[Event], kinds: Sequence[EventKind]
+) -> NDArray[np.float32]:
+    """``probabilities``, certain of speech in events of these kinds, so that windows are planned over them too."""
+    changed = probabilities.copy()
+    for event in events:
+        if event.kind in kinds:
+            changed[event.start_ms // FRAME_MS : -(-event.end_ms // FRAME_MS)] = 1
+    return changed
 
 
 def _events(pcm: Pcm, probabilities: NDArray[np.float32], start: int, end: int, channel: int | None) -> Iterator[Event]:
@@ -84,8 +98,11 @@ def _classify(sound: NDArray[np.float32], speech: float) -> tuple[EventKind, flo
     power = frames.mean(axis=0)
     total = power.sum()
     strongest = int(power.argmax())
-    one = np.abs(np.arange(len(power)) - strongest) <= 3
-    for band in (one, *_mains_bands(len(power))):
+    peaks_over_time = np.stack([frames[:, band].sum(axis=1) for band in _strongest(power, 2)], axis=1)
+    for held in (peaks_over_time[:, :1], peaks_over_time):
+        if held.mean(axis=0).sum() >= _ONE_PEAK * total and _steadiness(held) >= _STEADY_PEAK:
+            return "tone", strongest * _HERTZ
+    for band in _mains_bands(len(power)):
         if power[band].sum() >= _ONE_PEAK * total and _steadiness(frames[:, band]) >= _STEADY:
             return "tone", strongest * _HERTZ
     tilted = power * np.arange(len(power))
@@ -114,6 +131,15 @@ def _spectra(sound: NDArray[np.float32]) -> NDArray[np.float64]:
 def _steadiness(frames: NDArray[np.float64]) -> float:
     """How alike the power of the strong bins stays from frame to frame, 0..1; weighted by power."""
     return float(np.exp(np.log(frames).mean(axis=0)).sum() / frames.mean(axis=0).sum())
+
+
+def _strongest(power: NDArray[np.float64], count: int) -> Iterator[slice]:
+    """The bins of the strongest peaks, which do not overlap."""
+    left = power.copy()
+    for _ in range(count):
+        at = int(left.argmax())
+        yield slice(max(0, at - _PEAK), at + _PEAK + 1)
+        left[max(0, at - 2 * _PEAK) : at + 2 * _PEAK + 1] = 0
 
 
 def _running_median(power: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -135,9 +135,9 @@ def heard_lines(survey: Survey) -> Iterator[str]:
         peak, rms = (
             f"{level:.1f} dB" if level is not None else "none" for level in (channel.peak_dbfs, channel.rms_dbfs)
         )
-        yield row(
-            f"Channel {number}", f"peak {peak}, level {rms}, offset {channel.dc:.3f}, clipped {channel.clipped:.2%}"
-        )
+        hum = f", hum of {channel.hum_hz} Hz {channel.hum_dbfs:.1f} dB" if channel.hum_dbfs is not None else ""
+        facts = f"peak {peak}, level {rms}, offset {channel.dc:.3f}, clipped {channel.clipped:.2%}{hum}"
+        yield row(f"Channel {number}", facts)
     for warning in decoded.warnings:
         yield row("Warning", shown(warning))
 

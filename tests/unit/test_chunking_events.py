@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from speechpipe.audio import RATE, Pcm, decode, write_array
-from speechpipe.chunking import Window, find_events, speech_probabilities
+from speechpipe.chunking import Window, as_speech, find_events, plan_windows, speech_probabilities
 from speechpipe.chunking.events import level
+from speechpipe.settings import Chunking
 from speechpipe.transcript import Event
 
 N = 6 * RATE
@@ -136,3 +137,24 @@ def test_human_recordings(speech: Path, tmp_path: Path) -> None:
 )
 def test_level_is_dbfs(sound: np.ndarray, expected: float) -> None:
     assert level(sound.astype(np.float32)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_kinds_that_the_engine_is_to_have_count_as_speech(tmp_path: Path) -> None:
+    sound = np.concatenate([SOUNDS["dither"][1](), SOUNDS["piano"][1](), SOUNDS["loud hiss"][1]()])
+    probabilities = np.zeros(-(-len(sound) // 512), np.float32)
+    music = [event for event in events(tmp_path, sound) if event.kind == "music"]
+    changed = as_speech(probabilities, music, ("music",))
+    (window,) = plan_windows(changed, 18_000, Chunking())
+    assert (window.start_ms, window.end_ms) == pytest.approx((6_000, 12_000), abs=1_300)
+    assert not probabilities.any()
+    assert not as_speech(probabilities, music, ("tone",)).any()
+
+
+def test_a_tone_from_a_tape_that_runs_unevenly_is_a_tone(tmp_path: Path) -> None:
+    wavering = 0.2 * np.sin(2 * np.pi * 1_000 * (T + 0.005 / (2 * np.pi * 0.7) * np.sin(2 * np.pi * 0.7 * T)))
+    assert events(tmp_path, wavering + white(-55)) == [Event(0, 6_000, "tone", 1)]
+
+
+def test_two_tones_at_once_are_a_tone(tmp_path: Path) -> None:
+    dial = 0.1 * np.sin(2 * np.pi * 350 * T) + 0.1 * np.sin(2 * np.pi * 440 * T)
+    assert events(tmp_path, dial) == [Event(0, 6_000, "tone", 1)]

@@ -78,7 +78,12 @@
     if ($("head")) $("head").style.left = `${data.end ? Math.min(100, (100 * ms) / data.end) : 0}%`;
     if (moved && $("follow").checked && !left && !player.paused) reveal(moved);
   };
-  const covered = () => (getComputedStyle(bar).position === "sticky" ? Math.max(0, bar.getBoundingClientRect().bottom) : 0);
+  /** How much of the window what sticks to its top covers: all controls or, on a narrow screen, the player. */
+  const covered = () => {
+    const sticky = [bar, $("player")].find((element) => getComputedStyle(element).position === "sticky"
+      && getComputedStyle(element).display !== "contents");
+    return sticky ? Math.max(0, sticky.getBoundingClientRect().bottom) : 0;
+  };
   /** Scroll only when the element is out of sight or near an edge. */
   const reveal = (element) => {
     const box = element.getBoundingClientRect(), top = covered();
@@ -290,7 +295,8 @@
 
   // ---- ready ----
   const fit = () => document.documentElement.style.setProperty("scroll-padding-top", `${covered()}px`);
-  new ResizeObserver(fit).observe(bar);
+  const observer = new ResizeObserver(fit);
+  for (const element of [bar, $("player")]) observer.observe(element);
   $("tools").hidden = false;
   toHash();
   document.documentElement.dataset.ready = "";

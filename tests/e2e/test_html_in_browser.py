@@ -31,9 +31,20 @@ TALK = dataclasses.replace(
     INTERVIEW,
     media=Media("reel <12> & more.wav", size=640_044, duration_ms=40_000),
     segments=(
-        dataclasses.replace(INTERVIEW.segments[0], flags=("low_confidence", "wider_beam")),
+        dataclasses.replace(
+            INTERVIEW.segments[0],
+            words=tuple(
+                dataclasses.replace(w, confidence=0.4 if "Máret" in w.text else 0.9)
+                for w in INTERVIEW.segments[0].words
+            ),
+            flags=("low_confidence", "wider_beam"),
+        ),
         *INTERVIEW.segments[1:-1],
-        Segment(7, 29_100, 30_300, "Takk ska'", (Word("Takk", 29_100, 29_300, 0.4), Word("ska'", 29_400, 29_600, 0.6))),
+        dataclasses.replace(
+            INTERVIEW.segments[-1],
+            text="Takk ska'",
+            words=(Word("Takk", 29_100, 29_300, 0.4), Word("ska'", 29_400, 29_600, 0.6)),
+        ),
     ),
 )
 
@@ -229,7 +240,7 @@ def test_search_counts_marks_and_goes_round(show: Opener) -> None:
     page.get_by_role("button", name="Play from here").click()
     until(page, "!media.paused && media.currentTime > 8")
     page.evaluate("media.pause()")
-    assert page.locator("#hits").get_attribute("d").count("M") == 4
+    assert page.locator("#hits").get_attribute("d").count("M") == 3  # two have the same, for want of their own times
     box.fill("nowhere")
     until(page, "count.textContent === 'Not found'")
     assert page.locator(".hit").count() == 0 and count.count() <= 1
@@ -447,7 +458,7 @@ def test_printed_it_has_text_and_origin_but_no_buttons(show: Opener) -> None:
     page = show(TALK, color_scheme="dark")
     seek(page, 3)
     page.emulate_media(media="print")
-    assert not page.locator("#bar").is_visible()
+    assert not page.locator("#player").is_visible() and not page.locator("#tools").is_visible()
     for told in (".mark", ".said >> nth=0", "#about", ".who >> nth=0", ".flag >> nth=0"):
         assert page.locator(told).is_visible(), told
     assert (

@@ -20,12 +20,18 @@ def heard(*spans: float, low: float = 0.01, high: float = 0.95) -> np.ndarray:
 
 
 def plan(probabilities: np.ndarray, **settings: float) -> list[Window]:
-    return plan_windows(probabilities, len(probabilities) * FRAME_MS, Chunking(**settings))  # type: ignore[arg-type]
+    given = {"padding_ms": 200, **settings}
+    return plan_windows(probabilities, len(probabilities) * FRAME_MS, Chunking(**given))  # type: ignore[arg-type]
 
 
 def test_speech_is_taken_with_its_margins() -> None:
     (window,) = plan(heard(3.2, 6.4, 3.2))
     assert window == Window(3_200 - 200, 9_600 + 200)
+
+
+def test_four_tenths_of_a_second_are_taken_where_nothing_else_is_said() -> None:
+    """What begins faintly begins before the detector is sure of it."""
+    assert plan_windows(heard(3.2, 6.4, 3.2), 12_800, Chunking()) == [Window(3_200 - 400, 9_600 + 400)]
 
 
 def test_margins_stay_within_the_recording() -> None:

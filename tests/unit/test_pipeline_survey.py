@@ -17,7 +17,8 @@ from speechpipe.cli import cli
 from speechpipe.errors import UnreadableMedia
 from speechpipe.pipeline.survey import COLUMNS, Survey, survey
 from speechpipe.pipeline.waveform import COLOURS, draw
-from speechpipe.settings import Settings
+from speechpipe.settings import Chunking, Settings
+from tests.sounds import levelled, notes
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -69,6 +70,21 @@ def test_channels_that_are_mixed_are_shown_apart(tmp_path: Path, talk: np.ndarra
     assert [outline.name for outline in found.outlines] == ["channel 1", "channel 2"]
     peaks = [float(outline.extremes.max()) for outline in found.outlines]
     assert peaks[1] == pytest.approx(peaks[0] / 2, abs=1e-3)
+
+
+def test_songs_can_be_given_to_the_engine_too(tmp_path: Path, talk: np.ndarray) -> None:
+    """Music is kept from it, unless it is asked for; what is measured of voices is measured of speech alone."""
+    music = levelled(notes(10, 1, each=0.25), -22)
+    write_wav(np.concatenate([talk, np.zeros(3 * RATE), music]), RATE, tmp_path / "a.wav")
+    kept, given = (
+        survey(tmp_path / "a.wav", Settings(workspace=tmp_path / "work", chunking=Chunking(also=also))).plan
+        for also in ((), ("music",))
+    )
+    assert [event.kind for event in kept.events][-2:] == ["silence", "music"]
+    assert [event.kind for event in given.events][-1:] == ["silence"]
+    assert max(window.end_ms for window in kept.windows) < 12_500
+    assert max(window.end_ms for window in given.windows) == 24_000
+    assert {window.start_ms for window in kept.windows} <= {window.start_ms for window in given.windows}
 
 
 def test_speech_on_two_channels_at_once_counts_once(tmp_path: Path, talk: np.ndarray) -> None:

@@ -79,7 +79,7 @@ class Workspace:
     def drop_pcm(self) -> None:
         """Remove the decoded audio, by far the largest part; journals and plans stay, so that a re-run is cheap."""
         for folder in self.folder.glob("chunk-*"):
-            for file in folder.glob("*.s16*"):
+            for file in folder.rglob("*.s16*"):
                 file.unlink(missing_ok=True)
 
     def remove(self) -> None:

@@ -66,6 +66,7 @@ REPORTED = (
 @click.option("--engine", metavar="NAME", help="What runs the model. Default: auto, it follows from the model.")
 @vocabulary_option()
 @click.option("--channels", metavar="auto|mix|split|N", help="Which channels. Default: auto.")
+@click.option("--streams", metavar="best|all|CODE,…|N,…", help="Which audio streams of a film. Default: best.")
 @formats_option()
 @captions_option()
 @click.option("--workspace", metavar="DIR", type=click.Path(path_type=Path), help="Where work in progress is kept.")

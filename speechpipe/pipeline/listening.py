@@ -56,20 +56,25 @@ def given(language: str | None, windows: Sequence[Window]) -> Spoken:
     return Spoken((language,) * len(windows), settings={"language": language, "language_probability": None})
 
 
-def of_the_whole(heard: Sequence[Heard | None], places: Sequence[Window], windows: Sequence[Window]) -> Spoken:
-    """One language for all windows: the likeliest at the ``places`` where it was listened for."""
+def of_the_whole(heard: Sequence[Heard | None], places: Sequence[Window], told: Sequence[str | None]) -> Spoken:
+    """One language for all windows: the likeliest at the ``places`` where it was listened for.
+
+    ``told``: the language of each window by the container's word for its stream, which stands; None where it has none.
+    """
+    tagged = {"language_of_streams": sorted(set(filter(None, told)))} if any(told) else {}
     ranked = smoothing.overall(_allowed(heard), [window.length_ms for window in places])
     if not ranked:
-        return given(None, windows)
+        return Spoken(tuple(told), settings={"language": None, "language_probability": None, **tagged})
     language, probability = next(iter(ranked.items()))
     settings = {
         "language": language,
         "language_probability": round(probability, 4),
         "language_probabilities": {code: round(p, 4) for code, p in list(ranked.items())[:5]},
         "language_places": len(places),
+        **tagged,
     }
     warnings = () if probability >= UNCERTAIN else (_doubt(language, heard, ranked),)
-    return Spoken((language,) * len(windows), settings=settings, warnings=warnings)
+    return Spoken(tuple(one or language for one in told), settings=settings, warnings=warnings)
 
 
 def of_each(heard: Sequence[Heard | None], windows: Sequence[Window]) -> Spoken:

@@ -10,6 +10,7 @@ from speechpipe.engines.contract import Engine, ModelFiles, TellsLanguages
 from speechpipe.pipeline.detection import folded
 from speechpipe.pipeline.obtaining import Told, obtain
 from speechpipe.pipeline.routing import AUTO_SEGMENT, Route, Routes
+from speechpipe.pipeline.streams import check as check_streams
 from speechpipe.settings import Chunking, Settings
 
 #: Where the language may change from window to window, a long window would hold several.
@@ -23,6 +24,7 @@ class Transcriber:
         UnknownModel, UnknownLanguage, UnknownEngine, UnknownFormat: something named does not exist, or nothing
             suitable is installed.
         LicenceNotAccepted: a model's licence has to be accepted first.
+        UsageError: another setting means nothing.
         BrokenModel: a model's files are missing or altered.
         HubError: a model that is named and not here could not be fetched. ``told`` hears of what is.
     """
@@ -38,6 +40,7 @@ class Transcriber:
             language = languages.check(language)
         self.settings = settings.with_(language=language or None)
         alignment.search(self.settings.alignment.method)
+        check_streams(settings.streams)
         obtain(self.settings, told)
         self.routes = Routes(self.settings)
         self._engines: dict[tuple[str | None, ...], Engine] = {}

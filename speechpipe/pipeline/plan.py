@@ -18,6 +18,7 @@ class Window:
     """A stretch of one lane that an engine hears as one clip. ``file`` is the lane's PCM.
 
     ``overlap_ms``: so much of its beginning is also the end of the lane's window before it, which was cut in speech.
+    ``language``: what the container says of the stream, where single streams were asked for.
     """
 
     index: int
@@ -26,6 +27,7 @@ class Window:
     start_ms: int
     end_ms: int
     overlap_ms: int = 0
+    language: str | None = None
 
     @property
     def length_ms(self) -> int:

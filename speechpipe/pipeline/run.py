@@ -97,6 +97,7 @@ class Run:
             "language": self.item.language or settings.language,
             "languages": [settings.languages, settings.models, settings.aligners],
             "channels": self._channels,
+            "streams": settings.streams,
             "formats": sorted(settings.formats),
             "chunking": self.transcriber.chunking.model_dump(),
             "captions": settings.captions.model_dump(),

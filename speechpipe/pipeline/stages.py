@@ -19,11 +19,12 @@ from speechpipe.pipeline.context import Told, in_turn
 from speechpipe.pipeline.detection import hear, places
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.plan import Plan, Window, read_plan, write_plan
-from speechpipe.pipeline.planning import decode, make_plan
+from speechpipe.pipeline.planning import make_plan
 from speechpipe.pipeline.provenance import align_steps, chunk_step, engine_steps, now
 from speechpipe.pipeline.routing import AUTO_SEGMENT
+from speechpipe.pipeline.streams import Sound, decode_streams
 from speechpipe.pipeline.timing import utterance_from_dict, with_word_times
-from speechpipe.transcript import Step
+from speechpipe.transcript import Media, Step
 from speechpipe.workspace import Workspace, read_json, stage_key
 
 __all__ = ["Progress", "Recording", "Stages", "Summary", "now"]
@@ -70,6 +71,7 @@ class Stages:
             VERSIONS["chunk"],
             recording.sha256,
             channels=recording.channels,
+            streams=transcriber.settings.streams,
             chunking=transcriber.chunking.model_dump(),
         )
         self.languages_key = stage_key(
@@ -89,7 +91,7 @@ class Stages:
             "transcribe",
             VERSIONS["transcribe"],
             self.languages_key,
-            languages=spoken.languages if self.language == AUTO_SEGMENT else spoken.languages[:1],
+            languages=spoken.languages if len(set(spoken.languages)) > 1 else spoken.languages[:1],
             models={str(language): self.routes.of(language).identity for language in spoken.languages},
             decoding=self.decoding.model_dump(exclude={"threads"}),
         )
@@ -211,14 +213,19 @@ class Stages:
         path = self.recording.path
         media = replace(audio.probe(path), name=self.recording.name, sha256=self.recording.sha256)
         report = part(progress, "chunk", 0, _DECODING)
-        decoded = decode(path, self._chunk_folder, self.recording.channels, media.declared_ms, report)
+        sound = self._decode(media, report)
         report = part(progress, "chunk", _DECODING, 1)
-        return make_plan(media, decoded, self._chunk_folder, self.transcriber.chunking, report)
+        plan = make_plan(media, sound.decoded, self._chunk_folder, self.transcriber.chunking, report)
+        return replace(plan, windows=tuple(replace(w, language=sound.languages.get(w.file)) for w in plan.windows))
+
+    def _decode(self, media: Media, report: Callable[[int, int], None]) -> Sound:
+        path, streams = self.recording.path, self.transcriber.settings.streams
+        return decode_streams(path, self._chunk_folder, self.recording.channels, streams, media, report)
 
     def _pcm(self, window: Window) -> Any:
         path = self._chunk_folder / window.file
         if not path.exists():  # dropped after an earlier, complete run
-            audio.decode(self.recording.path, self._chunk_folder, self.recording.channels)
+            self._decode(self.plan.media, part(None, ""))
         return audio.Pcm(path).read(window.start_ms, window.end_ms)
 
     def _listen(self, progress: Progress | None = None) -> listening.Spoken:
@@ -228,12 +235,19 @@ class Stages:
             if not windows or self.language not in (None, AUTO_SEGMENT):
                 self._spoken = listening.given(self.language, windows)
             elif self.language is None:
-                chosen = places(windows)
-                self._spoken = listening.of_the_whole(self._hear(chosen, part(None, "")), chosen, windows)
+                told = [self._tagged(window) for window in windows]
+                chosen = places([window for window, language in zip(windows, told, strict=True) if language is None])
+                heard = self._hear(chosen, part(None, "")) if chosen else []
+                self._spoken = listening.of_the_whole(heard, chosen, told)
             else:
                 report = part(progress, "transcribe", 0, _LISTENING)
                 self._spoken = listening.of_each(self._hear(windows, report), windows)
         return self._spoken
+
+    def _tagged(self, window: Window) -> str | None:
+        """The language of the window's stream, where a model knows it."""
+        allowed = self.routes.allowed
+        return window.language if not allowed or window.language in allowed else None
 
     def _hear(self, windows: Sequence[Window], report: Callable[[int, int], None]) -> list[listening.Heard | None]:
         journal = self.workspace.journal("languages", self.languages_key)

@@ -114,7 +114,7 @@ def test_the_likeliest_allowed_language_is_kept_however_unlikely() -> None:
 
 def test_one_language_for_the_whole_with_its_probability() -> None:
     whole = windows(5_000, 5_000)
-    spoken = of_the_whole([Heard(NB, "nb"), Heard({"nb": 0.8, "sv": 0.2}, "nb")], whole, whole)
+    spoken = of_the_whole([Heard(NB, "nb"), Heard({"nb": 0.8, "sv": 0.2}, "nb")], whole, [None] * len(whole))
     assert spoken.languages == ("nb", "nb") and not spoken.warnings and not spoken.uncertain
     assert spoken.settings["language_probability"] == pytest.approx(0.895)
     assert list(spoken.settings["language_probabilities"]) == ["nb", "sv", "en"]
@@ -122,20 +122,20 @@ def test_one_language_for_the_whole_with_its_probability() -> None:
 
 def test_an_uncertain_language_is_a_warning_with_the_likeliest() -> None:
     whole = windows(5_000)
-    spoken = of_the_whole([Heard({"nb": 0.41, "sv": 0.39, "da": 0.1}, "nb")], whole, whole)
+    spoken = of_the_whole([Heard({"nb": 0.41, "sv": 0.39, "da": 0.1}, "nb")], whole, [None] * len(whole))
     assert spoken.warnings == ("The language is uncertain, taken for nb: nb 0.41, sv 0.39, da 0.10",)
 
 
 def test_a_language_that_the_model_does_not_know_is_named_in_the_warning() -> None:
     whole = windows(5_000)
-    spoken = of_the_whole([Heard({"sv": 0.02}, "nb")], whole, whole)
+    spoken = of_the_whole([Heard({"sv": 0.02}, "nb")], whole, [None] * len(whole))
     assert spoken.languages == ("sv",)
     assert spoken.warnings == ("The language is uncertain, taken for sv: sv 0.02; in places it sounds like nb",)
 
 
 def test_where_nothing_can_be_told_no_language_is_claimed() -> None:
     whole = windows(5_000)
-    for spoken in (of_the_whole([None], whole, whole), of_each([None], whole)):
+    for spoken in (of_the_whole([None], whole, [None] * len(whole)), of_each([None], whole)):
         assert spoken.languages == (None,) and not spoken.uncertain
     assert given("nb", whole).languages == ("nb",)
 

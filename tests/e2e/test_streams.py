@@ -1,0 +1,94 @@
+"""A film with its own sound and a dub: the streams that are asked for, each in its language."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import jiwer
+import pytest
+
+from speechpipe import Settings, Transcriber, transcribe
+from speechpipe.errors import UsageError
+from speechpipe.pipeline import Run, process
+from speechpipe.repositories import FolderRepository
+from speechpipe.transcript import Transcript
+from tests.containers import RATE, read_speech
+
+NAMES = {"eng": "slate.wav", "nob": "innspilling.wav"}
+
+
+def film(path: Path, root: Path, tags: dict[str, str]) -> Path:
+    """``tags``: language tag → the sample that is the stream's sound."""
+    with av.open(str(path), "w", format="matroska") as container:
+        streams = []
+        for tag, name in tags.items():
+            stream = container.add_stream("flac", rate=RATE, layout="mono")
+            stream.metadata["language"] = tag
+            streams.append((stream, read_speech(root / "sample_audio" / name)))
+        for stream, samples in streams:
+            frame = av.AudioFrame.from_ndarray((samples * 32_767).astype("<i2")[None], "s16", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
+
+
+def settings(tmp_path: Path, streams: str, model: str = "whisper-tiny-archive", **more: object) -> Settings:
+    return Settings.load(model=model, workspace=tmp_path / "work", streams=streams, **more)
+
+
+def error_rate(root: Path, name: str, transcript: Transcript, channel: int | None) -> float:
+    said = json.loads((root / "sample_audio" / f"{name}.reference.json").read_text())["text"]
+    heard = " ".join(segment.text for segment in transcript.segments if segment.channel == channel)
+    return float(jiwer.wer(said, heard))
+
+
+def test_each_stream_is_recognised_in_the_language_of_its_tag(root: Path, tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", root, NAMES)
+    transcript = transcribe(path, settings=Transcriber(settings(tmp_path, "all")))
+    assert {(s.channel, s.language) for s in transcript.segments} == {(0, "en"), (1, "nb")}
+    assert error_rate(root, "slate.wav", transcript, 0) <= 0.1
+    assert error_rate(root, "innspilling.wav", transcript, 1) <= 0.1
+    assert transcript.media.duration_ms == max(
+        len(read_speech(root / "sample_audio" / n)) // 16 for n in NAMES.values()
+    )
+    assert not any("unread" in warning for warning in transcript.warnings)
+    (step,) = [step for step in transcript.steps if step.what == "transcribe"]
+    assert step.settings["language_of_streams"] == ["en", "nb"]
+    assert step.settings["language_probability"] is None
+
+
+def test_one_stream_by_its_language_or_number_and_other_streams_are_other_work(root: Path, tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", root, NAMES)
+    texts = {}
+    for streams in ("best", "nb", "2"):
+        transcript = transcribe(path, settings=Transcriber(settings(tmp_path, streams, "fake")))
+        texts[streams] = [(s.start_ms, s.end_ms) for s in transcript.segments]
+        assert "1 other audio stream of the file left unread" in transcript.warnings
+    assert texts["nb"] == texts["2"] != texts["best"]
+    with pytest.raises(UsageError, match="no audio stream se"):
+        transcribe(path, settings=Transcriber(settings(tmp_path, "se", "fake")))
+
+
+def test_a_tag_that_says_nothing_or_no_model_knows_is_not_believed(root: Path, tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", root, {"und": "slate.wav"})
+    transcript = transcribe(path, settings=Transcriber(settings(tmp_path, "all")))
+    assert transcript.languages == ("en",)
+    assert transcript.steps[1].settings["language_probability"] > 0.5
+    path = film(tmp_path / "other.mkv", root, {"sme": "slate.wav"})
+    transcript = transcribe(path, settings=Transcriber(settings(tmp_path, "all")))
+    assert transcript.languages == ("en",)
+
+
+def test_the_setting_is_part_of_what_was_asked_for_and_scratch_goes(root: Path, tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", root, NAMES)
+    repository, item = FolderRepository.of_file(path, tmp_path / "out")
+    every = Transcriber(settings(tmp_path, "all", "fake"))
+    process(every, repository, item)
+    assert Run(every, repository, item).already()
+    assert not Run(Transcriber(settings(tmp_path, "best", "fake")), repository, item).already()
+    assert not list((tmp_path / "work").rglob("*.s16"))
+    changed = Transcriber(settings(tmp_path, "all", "fake", decoding={"batch_size": 4}))
+    assert process(changed, repository, item, again=True).status == "done"  # the sound is decoded anew

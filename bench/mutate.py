@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 RESULTS = ROOT / "bench" / "results" / "mutate.json"
 
+from bench.media import PAGE, between  # noqa: E402
 from speechpipe.audio import inspect, isolated  # noqa: E402
 from speechpipe.errors import SpeechpipeError  # noqa: E402
 from speechpipe.pipeline import Transcriber, transcribe  # noqa: E402
@@ -80,6 +81,7 @@ def main() -> int:
     report(figures, tally)
     if given.count >= 1_000:
         RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+        PAGE.write_text(between(PAGE.read_text(encoding="utf-8"), "mutate", table(tally)[2:]), encoding="utf-8")
     return int(bool(tally.faults) or max(figures["peak_mb"], figures["reader_peak_mb"]) > MOST_MB)  # type: ignore[type-var]
 
 
@@ -100,11 +102,15 @@ def peak_mb(whose: int) -> float:
     return round(resource.getrusage(whose).ru_maxrss / 1024, 1)
 
 
-def report(figures: dict[str, object], tally: Tally) -> None:
-    print(f"| damage | {' | '.join(OUTCOMES)} |")
-    print("| --- |" + " --- |" * len(OUTCOMES))
+def table(tally: Tally) -> list[str]:
+    rows = [f"| damage | {' | '.join(OUTCOMES)} |", "| --- |" + " --- |" * len(OUTCOMES)]
     for damage, found in sorted(tally.outcomes.items()):
-        print(f"| {damage} | {' | '.join(str(found[outcome]) for outcome in OUTCOMES)} |")
+        rows.append(f"| {damage} | {' | '.join(str(found[outcome]) for outcome in OUTCOMES)} |")
+    return rows
+
+
+def report(figures: dict[str, object], tally: Tally) -> None:
+    print("\n".join(table(tally)))
     print(json.dumps({key: value for key, value in figures.items() if key != "outcomes"}))
     print("\n".join(tally.faults))
 

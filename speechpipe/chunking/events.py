@@ -31,6 +31,7 @@ _HOP = 2_048
 _HERTZ = RATE / _FRAME
 _LOWEST = 10  # bins below 40 Hz are rumble
 _AROUND = 16  # bins of the running median to each side
+_EVERY = 4
 _PROMINENCE = 10.0
 _TONAL = 0.5  # share of power in peaks, from which on it is music or a tone
 _ONE_PEAK = 0.8  # share of power in one peak, in two or in mains harmonics, from which on it is a tone
@@ -143,9 +144,11 @@ def _strongest(power: NDArray[np.float64], count: int) -> Iterator[slice]:
 
 
 def _running_median(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    padded = np.pad(power, _AROUND, mode="reflect")
-    around: NDArray[np.float64] = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1), axis=1)
-    return around
+    """Of 33 bins around each, taken anew at every fourth."""
+    padded = np.pad(power, (_AROUND, _AROUND + _EVERY), mode="reflect")
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1)[_EVERY // 2 :: _EVERY]
+    middle: NDArray[np.float64] = np.partition(around, _AROUND, axis=1)[:, _AROUND]
+    return np.repeat(middle, _EVERY)[: len(power)]
 
 
 def _mains_bands(bins: int) -> Iterator[NDArray[np.bool_]]:

@@ -53,6 +53,9 @@ class Options:
         return cls(**{option.name: getattr(decoding, option.name) for option in fields(cls)})
 
 
+ALL_OPTIONS = tuple(option.name for option in fields(Options))
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """A piece of recognised text in a clip; ``words`` only where the engine itself knows their times."""
@@ -79,7 +82,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """``languages`` is None where the model does not say; ``max_clip_ms`` None where there is no limit."""
+    """``languages`` is None where the model does not say; ``max_clip_ms`` None where there is no limit; ``options`` are
+    the names of the ``Options`` that the engine honours."""
 
     name: str
     version: str
@@ -90,6 +94,7 @@ class EngineInfo:
     languages: frozenset[str] | None = None
     max_clip_ms: int | None = None
     settings: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    options: tuple[str, ...] = ("batch_size",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class CtcEngine(ABC):
         return self._emissions([checked_pcm(clip) for clip in clips], self._batch_size)
 
     def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
-        checked_options(options, self.info.name, "batch_size")
+        checked_options(options, self.info.name, *self.info.options)
         refuse_prompts(clips, self.info.name)
         for clip in clips:
             if clip.language is not None:

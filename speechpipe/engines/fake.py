@@ -30,7 +30,7 @@ class Fake:
         self.info = info_of("fake", "numpy", model, {})
 
     def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
-        checked_options(options, self.info.name, "batch_size")
+        checked_options(options, self.info.name, *self.info.options)
         refuse_prompts(clips, self.info.name)
         heard = [checked_pcm(clip) for clip in clips]
         asked = [None if clip.language is None else (languages.check(clip.language), clip.language) for clip in clips]

@@ -7,7 +7,7 @@ thresholds. Here ``fallback`` does, and this module decodes as it is told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from speechpipe import languages
 from speechpipe.engines import fallback
 from speechpipe.engines.batches import Batches, grouped
-from speechpipe.engines.contract import SAMPLE_RATE, Clip, ModelFiles, Options, Result
+from speechpipe.engines.contract import ALL_OPTIONS, SAMPLE_RATE, Clip, ModelFiles, Options, Result
 from speechpipe.engines.fallback import Attempt, Take
 from speechpipe.engines.loading import (
     checked_options,
@@ -90,10 +90,11 @@ class FasterWhisper:
                 "log_prob_threshold": self.limits.logprob,
                 "compression_ratio_threshold": self.limits.compression,
             },
+            ALL_OPTIONS,
         )
 
     def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
-        checked_options(options, self.info.name, *(option.name for option in fields(Options)))
+        checked_options(options, self.info.name, *self.info.options)
         jobs = [job for i, clip in enumerate(clips) if (job := self._job(i, clip, options)) is not None]
         results = [Result(language=clip.language) for clip in clips]
         for batch in grouped(jobs, options.batch_size, lambda job: (len(job.prompt), self._frames(job.pcm))):

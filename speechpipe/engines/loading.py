@@ -164,7 +164,11 @@ def clip_ms(pcm: NDArray[np.float32]) -> int:
 
 
 def info_of(
-    engine: str, package: str, model: ModelFiles, settings: dict[str, str | int | float | bool | None]
+    engine: str,
+    package: str,
+    model: ModelFiles,
+    settings: dict[str, str | int | float | bool | None],
+    options: Sequence[str] = ("batch_size",),
 ) -> EngineInfo:
     from importlib.metadata import version
 
@@ -178,6 +182,7 @@ def info_of(
         languages=model.languages,
         max_clip_ms=MAX_CLIP_MS,
         settings=settings,
+        options=tuple(options),
     )
 
 

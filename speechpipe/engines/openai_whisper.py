@@ -18,7 +18,7 @@ from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter, detect_
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
 from speechpipe import languages
-from speechpipe.engines.contract import ModelFiles
+from speechpipe.engines.contract import ALL_OPTIONS, ModelFiles
 from speechpipe.engines.fallback import Attempt, Job
 from speechpipe.engines.loading import info_of, loading
 from speechpipe.engines.torch_loading import config_of, state_of, torch_device
@@ -85,7 +85,7 @@ class OpenAiWhisper(TorchWhisper):
             "compute_type": device.compute_type,
             "torch": torch.__version__,
         }
-        self.info = info_of("whisper", "openai-whisper", model, settings)
+        self.info = info_of("whisper", "openai-whisper", model, settings, ALL_OPTIONS)
 
     def _encode(self, clips: Sequence[NDArray[np.float32]]) -> Any:
         dims, device = self._model.dims, self._model.device

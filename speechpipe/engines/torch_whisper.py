@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class TorchWhisper(ABC):
         self._batches = Batches()
 
     def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
-        checked_options(options, self.info.name, *(option.name for option in fields(Options)))
+        checked_options(options, self.info.name, *self.info.options)
         # What is wrong with a clip is said before any is decoded.
         jobs = {i: job for i, clip in enumerate(clips) if (job := self._job(clip, options)) is not None}
         results = [Result(language=clip.language) for clip in clips]

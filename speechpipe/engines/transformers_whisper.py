@@ -26,7 +26,7 @@ from transformers.models.whisper.generation_whisper import WhisperGenerationMixi
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from speechpipe import languages
-from speechpipe.engines.contract import SAMPLE_RATE, ModelFiles
+from speechpipe.engines.contract import ALL_OPTIONS, SAMPLE_RATE, ModelFiles
 from speechpipe.engines.fallback import Attempt, Job
 from speechpipe.engines.loading import info_of, loading, require
 from speechpipe.engines.torch_loading import config_of, pretrained, torch_device
@@ -75,7 +75,7 @@ class TransformersWhisper(TorchWhisper):
             "compute_type": device.compute_type,
             "torch": torch.__version__,
         }
-        self.info = info_of("transformers", "transformers", model, settings)
+        self.info = info_of("transformers", "transformers", model, settings, ALL_OPTIONS)
 
     def _encode(self, clips: Sequence[NDArray[np.float32]]) -> Any:
         mels = self._features(

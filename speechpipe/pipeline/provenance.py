@@ -37,7 +37,8 @@ def engine_steps(spoken: Spoken, transcriber: Transcriber, started: str) -> Iter
         given.setdefault(route.identity, (route, Counter()))[1][language] += 1
     for route, windows in given.values():
         info = transcriber.engine_of(route).info
-        settings = {**spoken.settings, **options, **info.settings}
+        honoured = {name: value for name, value in options.items() if name in info.options}
+        settings = {**spoken.settings, **honoured, **info.settings}
         if len(given) > 1 or len(windows) > 1:
             settings["windows"] = {str(language): count for language, count in windows.items()}
         yield _model_step("transcribe", route.engine_name, info.version, route.model, settings, started)

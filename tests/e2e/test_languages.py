@@ -96,6 +96,10 @@ def test_routes_name_both_models(routed: Transcript) -> None:
         (WHISPER, "faster-whisper"),
         (WAV2VEC2, "wav2vec2"),
     ]
+    whisper, wav2vec2 = (step.settings for step in routed.steps if step.what == "transcribe")
+    assert (whisper["beam_size"], whisper["batch_size"]) == (5, 2)
+    assert "beam_size" not in wav2vec2  # it has none
+    assert wav2vec2["batch_size"] == 2
 
 
 def test_languages_that_are_not_allowed_are_not_heard(tape: Path, tmp_path: Path) -> None:

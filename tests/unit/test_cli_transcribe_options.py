@@ -1,4 +1,4 @@
-"""``--vocabulary``: words or a file of them, into the settings."""
+"""Options of ``transcribe`` that hold several things, into the settings: vocabulary, languages, models, streams."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from speechpipe.cli import transcribe as module
-from speechpipe.errors import UsageError
+from speechpipe.errors import UnknownLanguage, UsageError
 from speechpipe.settings import Settings
 
 
@@ -75,3 +75,40 @@ def test_what_holds_no_names_is_said(settings: Any, tmp_path: Path, value: str) 
         settings("--vocabulary", value)
     assert value in str(caught.value)
     assert "one name a line" in str(caught.value)
+
+
+def test_languages_with_commas_between(settings: Any) -> None:
+    assert settings("--languages", "nb, se,,fi").languages == ("nb", "se", "fi")
+    assert settings().languages == ()
+
+
+def test_a_model_for_each_language(settings: Any, tmp_path: Path) -> None:
+    assert settings("--model-for", "se=whisper-sami", "--model-for", "nb=a=b").models == {
+        "se": "whisper-sami",
+        "nb": "a=b",
+    }
+    (tmp_path / "speechpipe.toml").write_text('[models]\nfi = "whisper-fi"\n')
+    assert settings().models == {"fi": "whisper-fi"}
+
+
+@pytest.mark.parametrize("value", ["se", "=whisper", "se=", ""])
+def test_no_language_with_its_model_is_said(settings: Any, value: str) -> None:
+    with pytest.raises(UsageError, match="no language with its model") as caught:
+        settings("--model-for", value)
+    assert "se=MODEL" in str(caught.value)
+
+
+def test_streams_go_into_the_settings_as_they_are(settings: Any) -> None:
+    assert settings("--streams", "nb,se").streams == "nb,se"
+    assert settings().streams == "best"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--languages", "nb,xx"), ("--model-for", "xx=whisper-tiny-archive"), ("--streams", "xx")]
+)
+def test_an_unknown_language_is_refused_before_any_work(option: str, value: str, tmp_path: Path) -> None:
+    model = ["--model", "whisper-tiny-archive", "--workspace", str(tmp_path / "work")]
+    result = CliRunner().invoke(module.command, [str(tmp_path / "none.wav"), *model, option, value])
+    assert isinstance(result.exception, UnknownLanguage)
+    assert "'xx'" in str(result.exception)
+    assert not (tmp_path / "work").exists()

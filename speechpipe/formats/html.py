@@ -105,7 +105,7 @@ def _address(name: str) -> str:
         raw = name.encode("utf-8", "surrogateescape")  # a name in an older encoding, byte by byte
     except UnicodeEncodeError:
         raw = name.encode("utf-8", "replace")
-    return "./" + quote(raw, safe="")
+    return "./" + quote(raw)
 
 
 def _digest(content: str) -> str:
@@ -115,4 +115,4 @@ def _digest(content: str) -> str:
 def _json(value: object) -> str:
     """JSON that no parser of HTML or JavaScript reads as anything else."""
     plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return re.sub("[<>&\u2028\u2029\u0338]", lambda found: f"\\u{ord(found[0]):04x}", plain)
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", plain)

@@ -91,10 +91,6 @@
     const far = Math.abs(box.top - top) > 2 * innerHeight;
     const by = box.top - top - (innerHeight - top) / 4;
     scrollBy({ top: by, behavior: far || calm.matches ? "instant" : "smooth" });
-    if (far) requestAnimationFrame(() => { // what came into sight is laid out only now
-      const now = element.getBoundingClientRect().top;
-      if (now < covered() || now > innerHeight - 48) scrollBy({ top: now - covered() - (innerHeight - covered()) / 4, behavior: "instant" });
-    });
   };
   let running = 0;
   const run = () => { show(); running = player.paused ? 0 : requestAnimationFrame(run); };

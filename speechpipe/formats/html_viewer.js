@@ -78,30 +78,32 @@
     if ($("head")) $("head").style.left = `${data.end ? Math.min(100, (100 * ms) / data.end) : 0}%`;
     if (moved && $("follow").checked && !left && !player.paused) reveal(moved);
   };
-  /** How much of the window what sticks to its top covers: all controls or, on a narrow screen, the player. */
-  const covered = () => {
-    const sticky = [bar, $("player")].find((element) => getComputedStyle(element).position === "sticky"
-      && getComputedStyle(element).display !== "contents");
-    return sticky ? Math.max(0, sticky.getBoundingClientRect().bottom) : 0;
-  };
+  /** What sticks to the top of the window: all controls or, on a narrow screen, the player. */
+  const sticky = () => [bar, $("player")].find((element) => {
+    const style = getComputedStyle(element);
+    return style.position === "sticky" && style.display !== "contents";
+  });
   /** Scroll only when the element is out of sight or near an edge. */
   const reveal = (element) => {
-    const box = element.getBoundingClientRect(), top = covered();
+    const box = element.getBoundingClientRect(), over = sticky(), height = over ? over.offsetHeight : 0;
+    const top = over ? over.getBoundingClientRect().bottom : 0;
     if (box.top >= top + 8 && box.bottom <= innerHeight - 48) return;
-    const far = Math.abs(box.top - top) > 2 * innerHeight;
-    const by = box.top - top - (innerHeight - top) / 4;
-    scrollBy({ top: by, behavior: far || calm.matches ? "instant" : "smooth" });
+    const by = box.top - height - (innerHeight - height) / 4;
+    scrollBy({ top: by, behavior: Math.abs(by) > 2 * innerHeight || calm.matches ? "instant" : "smooth" });
   };
   let running = 0;
   const run = () => { show(); running = player.paused ? 0 : requestAnimationFrame(run); };
   player.addEventListener("play", () => { if (!running) run(); });
   for (const event of ["seeked", "timeupdate", "pause"]) player.addEventListener(event, show);
 
+  const current = () => lanes.map((lane) => lane.word).find((word) => word >= 0);
   const jump = (ms, play) => {
     left = false;
     player.currentTime = ms / 1000;
     if (play) player.play().catch(() => {});
     show();
+    const s = lanes.map((lane) => lane.segment).find((segment) => segment >= 0);
+    if (s !== undefined && $("follow").checked) reveal(words[current()] ?? segments[s]);
   };
   const toggle = () => (player.paused ? player.play().catch(() => {}) : player.pause());
   const away = () => { left = true; };
@@ -272,7 +274,7 @@
 
   // ---- keys ----
   const beside = (step) => {
-    const i = lanes.map((lane) => lane.word).find((word) => word >= 0) ?? lastBy([...words.keys()], heardAt, moment());
+    const i = current() ?? lastBy([...words.keys()], heardAt, moment());
     const next = Math.min(words.length - 1, Math.max(0, i + step));
     if (words.length) jump(heardAt(next), false);
   };
@@ -290,7 +292,7 @@
   });
 
   // ---- ready ----
-  const fit = () => document.documentElement.style.setProperty("scroll-padding-top", `${covered()}px`);
+  const fit = () => document.documentElement.style.setProperty("scroll-padding-top", `${sticky()?.offsetHeight ?? 0}px`);
   const observer = new ResizeObserver(fit);
   for (const element of [bar, $("player")]) observer.observe(element);
   $("tools").hidden = false;

@@ -520,6 +520,10 @@ def test_three_hours_open_quickly_and_are_searched_and_followed_smoothly(show: O
       return slowest;
     }""")
     assert slowest < 100, "milliseconds to find and mark the word of a moment"
+    page.evaluate("location.hash = '#t=9000'")
+    until(page, "document.querySelector('.said > .now') !== null")
+    page.evaluate(FRAMES)
+    assert 200 < page.locator(".said > .now").bounding_box()["y"] < 650
     # The last place is laid out only when it comes into sight: it must still be found.
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Next to check").click()

@@ -60,6 +60,8 @@ class FasterWhisper:
                 parse_json(file)
         features = read_json(folder / "preprocessor_config.json")
         device = device_for(decoding)
+        if (device.name, device.compute_type) == ("cpu", "default"):  # as stored, in float32, it is slow and large
+            device = device._replace(compute_type="int8")
         with loading(model, folder / "model.bin"):
             self._whisper = WhisperModel(
                 str(folder), device=device.name, compute_type=device.compute_type, cpu_threads=device.threads

@@ -17,6 +17,7 @@ from speechpipe.transcript import Event, EventKind, Segment, Transcript, Word
 
 #: Confidence below which a word is marked, and how: very unsure, unsure.
 UNSURE = ((0.5, "u"), (0.75, "d"))
+_SURE = max(limit for limit, _ in UNSURE)
 EVENTS: dict[EventKind, str] = {
     "music": "Music",
     "silence": "Silence",
@@ -78,16 +79,17 @@ def said(transcript: Transcript) -> tuple[str, dict[str, list[int | None]]]:
     return "\n".join([markup for _, markup in blocks]), times
 
 
-def _times(words: Iterable[Word], last: int, times: dict[str, list[int | None]]) -> int:
+def _times(words: Sequence[Word], last: int, times: dict[str, list[int | None]]) -> int:
+    starts, lasts = times["starts"], times["lasts"]
     for word in words:
         if word.start_ms is None or word.end_ms is None:
-            times["starts"].append(None)
-            times["lasts"].append(None)
+            starts.append(None)
+            lasts.append(None)
         else:
-            times["starts"].append(word.start_ms - last)
-            times["lasts"].append(word.end_ms - word.start_ms)
+            starts.append(word.start_ms - last)
+            lasts.append(word.end_ms - word.start_ms)
             last = word.start_ms
-        times["sure"].append(None if word.confidence is None else round(word.confidence * 100))
+    times["sure"] += [None if word.confidence is None else round(word.confidence * 100) for word in words]
     return last
 
 
@@ -103,17 +105,15 @@ def _segment(segment: Segment, words: Sequence[Word], lane: int, first: bool, he
 def _words(words: Sequence[Word]) -> str:
     # No word holds a NUL, so that all can be escaped at once.
     escaped = escape("\0".join([word.text for word in words]))
-    marks = [_mark(word.confidence) for word in words]
+    marks = ["" if word.confidence is None or word.confidence >= _SURE else _mark(word.confidence) for word in words]
     if not any(marks):
         return f"<span>{escaped.replace(chr(0), '</span> <span>')}</span>"
     spans = zip(marks, escaped.split("\0"), strict=True)
     return " ".join([f'<span class="{mark}">{word}</span>' if mark else f"<span>{word}</span>" for mark, word in spans])
 
 
-def _mark(confidence: float | None) -> str:
-    if confidence is None:
-        return ""
-    return next((mark for limit, mark in UNSURE if confidence < limit), "")
+def _mark(confidence: float) -> str:
+    return next(mark for limit, mark in UNSURE if confidence < limit)
 
 
 def _who(turn: Turn, several: bool) -> str:

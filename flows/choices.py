@@ -12,6 +12,8 @@ from pydantic import AfterValidator, Field
 
 from speechpipe import languages
 from speechpipe.registry import ModelEntry, list_models
+from speechpipe.registry.store import Store
+from speechpipe.settings import Settings
 
 from .places import RECORDINGS
 
@@ -40,18 +42,29 @@ def _size(octets: int | None) -> str:
     return f"{octets / 1e9:.1f} GB" if octets >= 1e9 else f"{max(1, round(octets / 1e6))} MB"
 
 
-def model_label(entry: ModelEntry) -> str:
+def model_label(entry: ModelEntry, size: int | None) -> str:
     """``nb-whisper-large (Norwegian Bokmål; Apache-2.0; 3.1 GB)``; says where a model is for trying out only."""
     named = [languages.name(code) for code in entry.languages]
     spoken = ", ".join(named) if len(named) <= 3 else f"{len(named)} languages"
-    told = [spoken, entry.licence or "licence not known", _size(entry.size)]
+    told = [spoken, entry.licence or "licence not known", _size(size)]
     told += ["demonstration only"] if entry.demonstration else []
     return f"{entry.name} ({'; '.join(filter(None, told))})"
 
 
 def installed_models(role: str) -> dict[str, str | None]:
     """The models of this role whose files are here, by label: what is not here is fetched by an operator first."""
-    return {model_label(entry): entry.name for entry in list_models() if role in entry.roles and entry.size}
+    fetched = {lock.name: lock for lock in Store(Settings.load().store_folder).installed()}
+    shown: dict[str, str | None] = {}
+    for entry in list_models():
+        lock = fetched.pop(entry.name, None)
+        size = lock.size if lock else entry.size
+        if size and role in entry.roles:
+            shown[model_label(entry, size)] = entry.name
+    for lock in fetched.values():  # known to the store alone
+        if role == "asr" or lock.family.endswith("-ctc"):
+            told = [lock.licence or "licence not known", _size(lock.size)]
+            shown[f"{lock.name} ({'; '.join(told)})"] = lock.name
+    return shown
 
 
 def collections(recordings: Path | None = None) -> list[str]:

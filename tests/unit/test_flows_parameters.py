@@ -20,6 +20,7 @@ from flows.choices import (
     MODELS,
     NO_END,
     collections,
+    installed_models,
     label,
     model_label,
 )
@@ -37,7 +38,9 @@ from flows.places import RECORDINGS
 from speechpipe import languages
 from speechpipe.errors import UsageError
 from speechpipe.registry import list_models
+from speechpipe.registry.store import Store
 from speechpipe.settings import FORMATS as KNOWN_FORMATS
+from tests.stored import put
 
 FORMS: list[type[BaseModel]] = [
     NewRecordings, OneRecording, SeveralRecordings, DoneRecordings, Exported, Withdrawn, How
@@ -161,8 +164,21 @@ def test_a_model_is_shown_with_its_languages_licence_and_size() -> None:
     entry = next(entry for entry in list_models() if entry.name == "whisper-tiny-archive")
     assert re.fullmatch(
         r"whisper-tiny-archive \(English, Norwegian Bokmål; CC-BY-SA-4.0; \d+ MB; demonstration only\)",
-        model_label(entry),
+        model_label(entry, 40_000_000),
     )
+
+
+def test_fetched_models_are_offered_and_others_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEECHPIPE_MODELS_FOLDER", str(tmp_path))
+    put(Store(tmp_path), "NbAiLab/nb-whisper-small")
+    put(Store(tmp_path), "Somebody/whisper-of-ours", licence=None)
+    put(Store(tmp_path), "NbAiLab/nb-wav2vec2-300m-bokmaal", family="wav2vec2-ctc")
+    names = set(installed_models("asr").values())
+    assert {"NbAiLab/nb-whisper-small", "Somebody/whisper-of-ours", "whisper-tiny-archive"} <= names
+    assert "NbAiLab/nb-whisper-large" not in names
+    assert "Somebody/whisper-of-ours (licence not known; 1 MB)" in installed_models("asr")
+    assert "NbAiLab/nb-wav2vec2-300m-bokmaal" in installed_models("aligner").values()
+    assert "Somebody/whisper-of-ours" not in installed_models("aligner").values()
 
 
 def test_a_label_of_yesterday_still_names_its_model() -> None:

@@ -9,6 +9,9 @@ PORT ?= 4200
 DATA ?= data
 FOLDER ?= sample_audio
 
+# A file of tests stays in one process, so that what it starts is started once.
+WORKERS ?= -n auto --dist loadfile
+
 # An environment is ready when its stamp is newer than its lock; a larger one serves for the smaller too.
 DEMO := .venv/.demo
 TEST := .venv/.test
@@ -48,11 +51,11 @@ serve: $(DEMO) ## start a local Prefect server with the flows deployed (PORT=...
 	@$(BIN)/speechpipe serve --data $(DATA) --folder $(FOLDER) --port $(PORT)
 
 test: $(TEST) ## run the tests that need nothing but Python packages
-	$(BIN)/python -m pytest -m "not extra"
+	$(BIN)/python -m pytest $(WORKERS) -m "not extra"
 
 test-all: $(ALL) ## run the tests that need torch, a browser or Node; installs Node, Chromium and jing on Debian
 	./tests/install-programs
-	$(BIN)/python -m pytest -m extra
+	$(BIN)/python -m pytest $(WORKERS) -m extra
 
 lint: $(ALL) ## ruff, mypy --strict, import-linter, sizes
 	$(BIN)/ruff check .

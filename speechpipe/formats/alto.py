@@ -19,6 +19,7 @@ from speechpipe.formats.captions import Cue, cues
 from speechpipe.formats.provenance import findings, settings_digest, statement
 from speechpipe.formats.text import clean
 from speechpipe.formats.turns import Lane, lanes, turns
+from speechpipe.formats.xml import add, set_known
 from speechpipe.settings import Captions
 from speechpipe.transcript import Event, Step, Transcript, Word
 
@@ -103,7 +104,7 @@ def _tags(alto: Any, transcript: Transcript) -> None:
     timeline = etree.SubElement(_add(mapping, "XmlData"), f"{{{TIMELINE}}}timeline", nsmap={None: TIMELINE})  # type: ignore[dict-item]
     fixed = {"unit": "ms", "pixelsPerUnit": 1, "start": "HPOS", "duration": "WIDTH", "lane": "VPOS"}
     media = {"media": transcript.media.name, "mediaDuration": transcript.media.duration_ms}
-    _set(timeline, **fixed, **media)
+    set_known(timeline, **fixed, **media)
 
 
 def _layout(transcript: Transcript, made: list[Cue]) -> Iterator[str]:
@@ -191,14 +192,4 @@ def _number(value: float) -> str:
 
 
 def _add(parent: Any, tag: str, text: str | None = None, **attributes: object) -> Any:
-    element = etree.SubElement(parent, f"{{{ALTO}}}{tag}")
-    element.text = None if text is None else clean(text)
-    _set(element, **attributes)
-    return element
-
-
-def _set(element: Any, **attributes: object) -> None:
-    """Set what is known, as text that XML may hold."""
-    for name, value in attributes.items():
-        if value is not None:
-            element.set(name, clean(str(value)))
+    return add(parent, f"{{{ALTO}}}{tag}", text, **attributes)

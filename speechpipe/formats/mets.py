@@ -20,6 +20,7 @@ from speechpipe.formats.provenance import created, told
 from speechpipe.formats.text import clean
 from speechpipe.formats.turns import turns
 from speechpipe.formats.vtt import timestamp
+from speechpipe.formats.xml import add, set_known
 from speechpipe.settings import Captions
 from speechpipe.transcript import Transcript
 
@@ -46,7 +47,7 @@ def describe(transcript: Transcript, captions: Captions, files: Mapping[str, byt
     )
     mets.set(f"{{{XSI}}}schemaLocation", SCHEMAS)
     label = next((text for name in (transcript.title, transcript.media.name) if (text := clean(name or ""))), None)
-    _set(mets, OBJID=identity, TYPE="audio transcript", LABEL=label)
+    set_known(mets, OBJID=identity, TYPE="audio transcript", LABEL=label)
     _header(mets, transcript)
     ids = {name: f"file{number}" for number, name in enumerate(files, 1)}
     admin = _Admin(_add(mets, "amdSec", ID="amd1"), identity)
@@ -185,13 +186,4 @@ def _cue(div: Any, cue: Cue, alto: str | None) -> None:
 
 
 def _add(parent: Any, tag: str, text: str | None = None, **attributes: object) -> Any:
-    element = etree.SubElement(parent, f"{{{METS}}}{tag}")
-    element.text = None if text is None else clean(text)
-    _set(element, **attributes)
-    return element
-
-
-def _set(element: Any, **attributes: object) -> None:
-    for name, value in attributes.items():
-        if value is not None:
-            element.set(name, clean(str(value)))
+    return add(parent, f"{{{METS}}}{tag}", text, **attributes)

@@ -7,6 +7,22 @@ from typing import Any
 from lxml import etree
 
 from speechpipe.errors import one_line
+from speechpipe.formats.text import clean
+
+
+def add(parent: Any, name: str, text: str | None = None, **attributes: object) -> Any:
+    """A new child of this qualified name, with its text and what is known of its attributes."""
+    element = etree.SubElement(parent, name)
+    element.text = None if text is None else clean(text)
+    set_known(element, **attributes)
+    return element
+
+
+def set_known(element: Any, **attributes: object) -> None:
+    """Set what is known, as text that XML may hold."""
+    for name, value in attributes.items():
+        if value is not None:
+            element.set(name, clean(str(value)))
 
 
 def parse(content: bytes) -> Any:

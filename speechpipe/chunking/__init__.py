@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from speechpipe.chunking.activity import FRAME_MS, FRAME_SAMPLES, speech_probabilities
+from speechpipe.chunking.activity import BLOCK_SAMPLES, FRAME_MS, FRAME_SAMPLES, Activity, speech_probabilities
 from speechpipe.chunking.events import as_speech, find_events
 from speechpipe.chunking.speed import measure_voice
-from speechpipe.chunking.windows import Window, plan_windows
+from speechpipe.chunking.windows import Planner, Window, plan_windows
 
 __all__ = [
+    "BLOCK_SAMPLES",
     "FRAME_MS",
     "FRAME_SAMPLES",
+    "Activity",
+    "Planner",
     "Window",
     "as_speech",
     "find_events",

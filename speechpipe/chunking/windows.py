@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,10 +39,13 @@ class _Region:
 
 
 class _Margins(NamedTuple):
-    """Milliseconds of sound that a window takes beyond its speech: in a pause, and where there is none."""
+    """Milliseconds of sound that a window takes beyond its speech: in a pause, where there is none, and at both ends
+    of the stretch."""
 
     padding: int
     joint: int
+    before: int
+    after: int
 
 
 def plan_windows(probabilities: NDArray[np.float32], duration_ms: int, settings: Chunking) -> list[Window]:
@@ -55,20 +59,68 @@ def plan_windows(probabilities: NDArray[np.float32], duration_ms: int, settings:
     Args:
         probabilities: (frames,), one each 32 ms, as ``speech_probabilities`` gives them.
     """
-    padding = min(settings.padding_ms, settings.max_window_ms // 4)
-    margins = _Margins(padding, min(settings.overlap_ms, settings.max_window_ms // 4) // 2)
-    regions = _weighed(_find_regions(probabilities, settings), probabilities)
-    most = max(1, (settings.max_window_ms - 2 * max(margins)) // FRAME_MS)
-    pieces = _weighed([piece for region in regions for piece in _cut(region, probabilities, most)], probabilities)
-    windows: list[Window] = []
-    for first, last in _grouped(pieces, settings.max_window_ms, margins):
-        speech = sum(piece.end - piece.start for piece in pieces[first : last + 1]) * FRAME_MS
-        start, end = _span(pieces, first, last, margins)
-        before = windows[-1].end_ms if windows else 0
-        window = Window(max(0, start), min(duration_ms, end), max(0, before - max(0, start)))
-        if speech >= settings.min_speech_ms and window.start_ms < window.end_ms:
-            windows.append(window)
-    return windows
+    planner = Planner(settings)
+    return [*planner.heard(probabilities), *planner.ended(duration_ms)]
+
+
+class Planner:
+    """The windows of ``plan_windows`` while the sound comes in, in pieces of any length.
+
+    A pause that no window spans parts the recording into stretches. A stretch is planned for itself, once speech goes
+    on behind it; so nothing that comes later changes it.
+    """
+
+    def __init__(self, settings: Chunking) -> None:
+        self._settings = settings
+        self._padding = min(settings.padding_ms, settings.max_window_ms // 4)
+        self._joint = min(settings.overlap_ms, settings.max_window_ms // 4) // 2
+        self._pending = np.zeros(0, np.float32)
+        self._first = 0  # frame at which ``_pending`` begins
+        self._before = self._padding
+
+    def heard(self, probabilities: NDArray[np.float32]) -> list[Window]:
+        """The windows that are final once these frames, which follow those before, are known."""
+        self._pending = np.concatenate((self._pending, probabilities))
+        regions = _find_regions(self._pending, self._settings)
+        windows: list[Window] = []
+        begin = 0
+        for i in range(1, len(regions)):
+            pause = (regions[i].start - regions[i - 1].end) * FRAME_MS
+            if pause > _max_pause(self._settings.max_window_ms):
+                margin = min(self._padding, pause // 2)
+                windows += self._planned(regions[begin:i], margin)
+                begin, self._before = i, margin
+        if begin:
+            start = regions[begin].start
+            self._pending, self._first = self._pending[start:], self._first + start
+        return windows
+
+    def ended(self, duration_ms: int) -> list[Window]:
+        """The windows that were not final yet, within 0..``duration_ms``."""
+        last = self._planned(_find_regions(self._pending, self._settings), self._padding)
+        return [
+            Window(window.start_ms, min(duration_ms, window.end_ms), window.overlap_ms)
+            for window in last
+            if window.start_ms < duration_ms
+        ]
+
+    def _planned(self, regions: Sequence[_Region], after: int) -> list[Window]:
+        settings, margins = self._settings, _Margins(self._padding, self._joint, self._before, after)
+        most = max(1, (settings.max_window_ms - 2 * max(margins)) // FRAME_MS)
+        cut = [piece for region in regions for piece in _cut(region, self._pending, most)]
+        pieces = _weighed(cut, self._pending)
+        windows: list[Window] = []
+        for first, last in _grouped(pieces, settings.max_window_ms, margins):
+            speech = sum(piece.end - piece.start for piece in pieces[first : last + 1]) * FRAME_MS
+            start, end = (edge + self._first * FRAME_MS for edge in _span(pieces, first, last, margins))
+            start = max(0, start)
+            if speech >= settings.min_speech_ms and start < end:
+                windows.append(Window(start, end, max(0, windows[-1].end_ms - start) if windows else 0))
+        return windows
+
+
+def _max_pause(max_window_ms: int) -> int:
+    return min(MAX_PAUSE_MS, max_window_ms // 8)
 
 
 def _find_regions(probabilities: NDArray[np.float32], settings: Chunking) -> list[_Region]:
@@ -90,7 +142,7 @@ def _find_regions(probabilities: NDArray[np.float32], settings: Chunking) -> lis
     return regions
 
 
-def _weighed(regions: list[_Region], probabilities: NDArray[np.float32]) -> list[_Region]:
+def _weighed(regions: Sequence[_Region], probabilities: NDArray[np.float32]) -> list[_Region]:
     following = [*(region.start for region in regions), len(probabilities)][1:]
     return [
         _Region(region.start, region.end, float(np.sum(1 - probabilities[region.end : after])) * FRAME_MS)
@@ -116,13 +168,10 @@ def _grouped(pieces: list[_Region], max_window_ms: int, margins: _Margins) -> li
 
     A window costs 1, a cut costs 200 ms over the weight of the pause it is made in: few windows, cut in long pauses.
     """
-    max_pause = min(MAX_PAUSE_MS, max_window_ms // 8)
     best: list[tuple[float, int]] = [(0.0, 0)]  # the cost up to a piece, and the first piece of the window before it
     for last in range(len(pieces)):
         options = []
         for first in range(last, -1, -1):
-            if first < last and (pieces[first + 1].start - pieces[first].end) * FRAME_MS > max_pause:
-                break
             start, end = _span(pieces, first, last, margins)
             if end - start > max_window_ms and first < last:
                 break
@@ -147,7 +196,7 @@ def _margin(pieces: list[_Region], index: int, margins: _Margins) -> int:
     """Milliseconds beyond the edge between piece ``index`` and the one before that a window may take: up to half of the
     pause there; where there is none, half of the overlap, but no more than either piece has."""
     if index in (0, len(pieces)):
-        return margins.padding
+        return margins.after if index else margins.before
     before, after = pieces[index - 1], pieces[index]
     gap = (after.start - before.end) * FRAME_MS
     if gap == 0:

@@ -48,7 +48,7 @@ def process(
     Raises:
         SpeechpipeError: the recording failed; the receipt of the failure is written already.
     """
-    run = Run(transcriber, repository, item)
+    run = Run(transcriber, repository, item, ahead=True)
     if not again and (receipt := run.already()):
         return receipt
     with run:
@@ -61,10 +61,13 @@ def process(
 class Run:
     """A recording in work. ``already()`` is asked before entering; entering takes the recording's lock.
 
+    ``ahead``: the transcription may begin in ``chunk()`` already.
+
     A ``SpeechpipeError`` that leaves the ``with`` block is kept in a receipt of failure.
     """
 
-    def __init__(self, transcriber: Transcriber, repository: Repository, item: Item) -> None:
+    def __init__(self, transcriber: Transcriber, repository: Repository, item: Item, ahead: bool = False) -> None:
+        self._ahead = ahead
         self.transcriber, self.repository, self.item = transcriber, repository, item
         self.name = Path(item.parts[0].location).name
         self.stages: Stages | None = None
@@ -119,7 +122,7 @@ class Run:
         except SpeechpipeError as error:
             self._record(error)
             raise
-        self.stages = Stages(self.transcriber, recording, workspace)
+        self.stages = Stages(self.transcriber, recording, workspace, self._ahead)
         return self
 
     def _fetch(self) -> Fetched:
@@ -156,6 +159,7 @@ class Run:
             after, before = self.repository.stat(self.item), self.fetched.stat
             if summary.reused or (after.size, after.mtime_ns) == (before.size, before.mtime_ns):
                 return summary
+            self._stages.forget()
             raise RepositoryError(f"{self.fetched.path} changed while it was read.", cure="It is done when it rests.")
         except SpeechpipeError:
             shutil.rmtree(self._stages.workspace.stage_folder("chunk", self._stages.chunk_key), ignore_errors=True)

@@ -70,7 +70,7 @@ def _run(transcriber: Transcriber, path: Path, name: str, passing: bool, progres
     recording = Recording(path, name, sha256_file(path), transcriber.settings.channels)
     workspace = Workspace(transcriber.settings.workspace_folder, recording.sha256)
     with workspace.locked(name):
-        stages = Stages(transcriber, recording, workspace)
+        stages = Stages(transcriber, recording, workspace, ahead=True)
         stages.chunk(progress)
         stages.transcribe(progress)
         stages.align(progress)

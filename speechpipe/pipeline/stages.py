@@ -6,6 +6,7 @@ process loses at most the batch in hand.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,10 +23,11 @@ from speechpipe.pipeline.plan import Plan, Window, read_plan, write_plan
 from speechpipe.pipeline.planning import make_plan
 from speechpipe.pipeline.provenance import align_steps, chunk_step, engine_steps, now
 from speechpipe.pipeline.routing import AUTO_SEGMENT
-from speechpipe.pipeline.streams import Sound, decode_streams
+from speechpipe.pipeline.streaming import Ahead
+from speechpipe.pipeline.streams import BEST, Sound, decode_streams
 from speechpipe.pipeline.timing import utterance_from_dict, with_word_times
 from speechpipe.transcript import Media, Step
-from speechpipe.workspace import Workspace, read_json, stage_key
+from speechpipe.workspace import Journal, Workspace, read_json, stage_key
 
 __all__ = ["Progress", "Recording", "Stages", "Summary", "now"]
 
@@ -61,11 +63,14 @@ class Summary:
 class Stages:
     """The stages of one recording over its workspace; call them in order, each needs the one before."""
 
-    def __init__(self, transcriber: Transcriber, recording: Recording, workspace: Workspace) -> None:
+    def __init__(
+        self, transcriber: Transcriber, recording: Recording, workspace: Workspace, ahead: bool = False
+    ) -> None:
         self.transcriber, self.recording, self.workspace = transcriber, recording, workspace
         self.routes, self.decoding = transcriber.routes, transcriber.settings.decoding
         self.language = recording.language or transcriber.settings.language
         self._spoken: listening.Spoken | None = None
+        self._may_go_ahead = ahead
         self.chunk_key = stage_key(
             "chunk",
             VERSIONS["chunk"],
@@ -86,13 +91,16 @@ class Stages:
     @property
     def transcribe_key(self) -> str:
         """Known once the languages are."""
-        spoken = self._listen()
+        languages = self._listen().languages
+        return self._transcribe_key(languages if len(set(languages)) > 1 else languages[:1])
+
+    def _transcribe_key(self, languages: Sequence[str | None]) -> str:
         return stage_key(
             "transcribe",
             VERSIONS["transcribe"],
             self.languages_key,
-            languages=spoken.languages if len(set(spoken.languages)) > 1 else spoken.languages[:1],
-            models={str(language): self.routes.of(language).identity for language in spoken.languages},
+            languages=languages,
+            models={str(language): self.routes.of(language).identity for language in languages},
             decoding=self.decoding.model_dump(exclude={"threads"}),
         )
 
@@ -114,7 +122,8 @@ class Stages:
         reused = data is not None
         if data is None:
             started = now()
-            plan = self._make_plan(progress)
+            journal = self._ahead_journal
+            plan = self._plan_ahead(journal, progress) if journal else self._make_plan(progress)
             self._finish("chunk", self.chunk_key, [chunk_step(plan.decoded, self.transcriber, started)])
             write_plan(folder / "plan.json", plan)
         else:
@@ -171,6 +180,12 @@ class Stages:
         sentence = f"Timed {aligned} of {len(words)} words against the sound." if words else "No words to time."
         return Summary("align", sentence, words=len(words), reused=reused)
 
+    def forget(self) -> None:
+        """Drop what was made of a recording that changed meanwhile."""
+        if journal := self._ahead_journal:
+            journal.path.unlink(missing_ok=True)
+        shutil.rmtree(self._chunk_folder, ignore_errors=True)
+
     # What the stages left behind.
 
     @property
@@ -217,6 +232,41 @@ class Stages:
         report = part(progress, "chunk", _DECODING, 1)
         plan = make_plan(media, sound.decoded, self._chunk_folder, self.transcriber.chunking, report)
         return replace(plan, windows=tuple(replace(w, language=sound.languages.get(w.file)) for w in plan.windows))
+
+    @property
+    def _ahead_journal(self) -> Journal | None:
+        """Where windows may be recognised before the plan is whole; None where what they are given to is not known."""
+        settings, language = self.transcriber.settings, self.language
+        known = language not in (None, AUTO_SEGMENT) and settings.streams == BEST
+        if not (self._may_go_ahead and known) or self.decoding.context or self.transcriber.chunking.also:
+            return None
+        key = self._transcribe_key((language,))
+        return None if self.workspace.finished("transcribe", key) else self.workspace.journal("transcribe", key)
+
+    def _plan_ahead(self, journal: Journal, progress: Progress | None) -> Plan:
+        """The plan, and in the journal what could be recognised meanwhile; nothing where it turned out otherwise."""
+        known = done(journal)
+        options = Options.of(self.decoding)
+
+        def recognise(batch: Sequence[Window], pcm: audio.Pcm) -> None:
+            if all(window.index in known for window in batch):
+                return
+            engine = self.transcriber.engine_of(self.routes.of(self.language))
+            clips = [Clip(pcm.read(w.start_ms, w.end_ms), self.language) for w in batch]
+            results = engine.transcribe(clips, options)
+            append(journal, batch, [{"language": self.language, "utterances": _plain(r.utterances)} for r in results])
+
+        def report(stage: str, done_ms: int, total_ms: int) -> None:
+            ahead.grown()
+            if progress:
+                progress(stage, done_ms, total_ms)
+
+        ahead = Ahead(self._chunk_folder, self.transcriber.chunking, self.decoding.batch_size, recognise)
+        with ahead:
+            plan = self._make_plan(report)
+        if not ahead.holds(plan.windows):
+            journal.path.unlink(missing_ok=True)
+        return plan
 
     def _decode(self, media: Media, report: Callable[[int, int], None]) -> Sound:
         path, streams = self.recording.path, self.transcriber.settings.streams

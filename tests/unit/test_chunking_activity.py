@@ -27,7 +27,7 @@ def whole(pcm: Pcm) -> np.ndarray:
 
 @pytest.mark.parametrize("frames", [1, 7, 64, 100_000])
 def test_blocks_make_no_difference(talk: Pcm, monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
-    monkeypatch.setattr(activity, "_FRAMES_AT_ONCE", frames)
+    monkeypatch.setattr(activity, "BLOCK_SAMPLES", frames * activity.FRAME_SAMPLES)
     found = speech_probabilities(talk)
     assert (found.dtype, found.shape) == (np.float32, (-(-talk.samples // FRAME_SAMPLES),))
     np.testing.assert_allclose(found, whole(talk), atol=1e-5)

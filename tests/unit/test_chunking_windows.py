@@ -80,6 +80,12 @@ def test_windows_do_not_overlap_in_a_pause() -> None:
     assert [window.overlap_ms for window in windows] == [0, 0]
 
 
+def test_windows_on_both_sides_of_a_pause_that_parts_them_share_it() -> None:
+    frames = np.repeat(np.float32([0, 0.9, 0, 0.9, 0]), [20, 10, 5, 10, 20])
+    found = plan(frames, max_window_ms=1_000, padding_ms=400, min_pause_ms=32)
+    assert found == [Window(640 - 250, 1_040), Window(1_040, 1_440 + 250)]
+
+
 def test_beside_a_short_piece_the_overlap_is_no_longer_than_that() -> None:
     windows = plan(heard(0, 29.2, 3), max_window_ms=29_100)
     assert len(windows) == 2

@@ -2,7 +2,7 @@
 
     python bench/speed.py [RECORDING]
 
-1. the engine against bare CTranslate2 on the same windows: encode and generate, features made before;
+1. the engine against bare CTranslate2 on the same windows, padded alike: encode and generate, features made before;
 2. a window that fails among others, against the same window alone: decoding again costs its own windows only;
 3. ``transcribe()`` with word times against faster-whisper's batched pipeline with ``word_timestamps=True``: on the same
    windows, and on the windows of its own, of the length that suits the model.
@@ -62,7 +62,8 @@ def main() -> None:
         same = [{"start": w.start_ms / 1000, "end": w.end_ms / 1000} for w in plan]
         failing = [*clips[:7], replace(clips[0], pcm=np.concatenate([c.pcm for c in clips[:3]])[::-1].copy())]
         once, whole = Options(fallback="off"), Options()
-        features = [pad_or_trim(whisper.feature_extractor(clip.pcm)) for clip in clips]
+        frames = (route.model.padded_ms or 30_000) // 10  # the same padding, or the bare model had more to do
+        features = [pad_or_trim(whisper.feature_extractor(clip.pcm), frames) for clip in clips]
 
         def engine_on(clips: list[Clip], options: Options) -> Callable[[], Any]:
             def run() -> None:

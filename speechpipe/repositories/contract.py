@@ -26,7 +26,6 @@ class Part:
 
     location: str
     role: Literal["preservation", "access"] | None = None
-    offset_ms: int | None = None
     checksum: str | None = None
 
 

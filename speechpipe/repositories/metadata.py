@@ -1,9 +1,9 @@
 """What an archive knows of its recordings, from a table beside them: CSV with a row a file, JSON with items of parts.
 
 Columns of the CSV, in any order, all but ``path`` optional: path, identifier, title, language, channels, role,
-offset_ms, sha256 (or sha512, sha1, md5), statement, access, may_transcribe, may_publish, may_train. Rows of one
+sha256 (or sha512, sha1, md5), statement, access, may_transcribe, may_publish, may_train. Rows of one
 identifier are the parts of one item, in the order of rows. JSON: ``{"items": [{"identifier", "title", "language",
-"channels", "rights": {…}, "parts": [{"path", "role", "offset_ms", "sha256"}]}]}``. Other columns are passed over.
+"channels", "rights": {…}, "parts": [{"path", "role", "sha256"}]}]}``. Other columns are passed over.
 """
 
 from __future__ import annotations
@@ -161,11 +161,9 @@ def _part(data: Mapping[str, Any]) -> Part:
     if role not in (None, *_ROLES):
         raise ValueError(f"the role {role!r} is none of: {', '.join(_ROLES)}")
     given = [(algorithm, str(data[algorithm])) for algorithm in ALGORITHMS if data.get(algorithm)]
-    offset = data.get("offset_ms")
     return Part(
         location.removeprefix("./"),
         role,
-        None if offset in (None, "") else int(str(offset)),
         normal(given[0][1], given[0][0]) if given else None,
     )
 

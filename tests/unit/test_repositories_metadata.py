@@ -24,13 +24,13 @@ def table(tmp_path: Path, content: str | bytes, name: str = "metadata.csv") -> P
 def test_a_row_says_all_that_an_item_has(tmp_path: Path) -> None:
     path = table(
         tmp_path,
-        "Path,Identifier,Title,Language,Channels,Role,Offset ms,SHA256,Statement,Access,May-Transcribe,may_publish,"
-        f"may_train,Box\nbox/a.wav,A-1,En tittel,nb,split,preservation,40,{SHA},https://x.org/r,open,ja,no,,17\n",
+        "Path,Identifier,Title,Language,Channels,Role,SHA256,Statement,Access,May-Transcribe,may_publish,"
+        f"may_train,Box\nbox/a.wav,A-1,En tittel,nb,split,preservation,{SHA},https://x.org/r,open,ja,no,,17\n",
     )
     assert read(path).items == {
         "box/a.wav": Item(
             "A-1",
-            (Part("box/a.wav", "preservation", 40, f"sha256:{SHA}"),),
+            (Part("box/a.wav", "preservation", f"sha256:{SHA}"),),
             "En tittel",
             "nb",
             "split",
@@ -44,13 +44,13 @@ def test_json_says_the_same(tmp_path: Path) -> None:
         "identifier": "A-1",
         "title": "En tittel",
         "rights": {"access": "open", "may_publish": False},
-        "parts": [{"path": "a.wav", "role": "access", "offset_ms": 5, "md5": MD5}],
+        "parts": [{"path": "a.wav", "role": "access", "md5": MD5}],
     }
     for content in ({"items": [entry]}, [entry]):
         (item,) = read(table(tmp_path, json.dumps(content), "metadata.json")).items.values()
         assert item == Item(
             "A-1",
-            (Part("a.wav", "access", 5, f"md5:{MD5}"),),
+            (Part("a.wav", "access", f"md5:{MD5}"),),
             "En tittel",
             rights=Rights(access="open", may_publish=False),
         )
@@ -106,7 +106,6 @@ def test_an_access_copy_is_left_to_its_preservation_file(tmp_path: Path) -> None
         ("path,role\na.wav,master\n", "role 'master'"),
         ("path,md5\na.wav,zzz\n", "line 2"),
         (f"path,sha256\na.wav,{MD5}\n", "is no sha256"),
-        ("path,offset_ms\na.wav,soon\n", "line 2"),
         ('path\n"a.wav\n', ""),
         (b"path\n\xff\xfe.wav\n", "utf-8"),
         (",title\na.wav,x\n", "'path'"),

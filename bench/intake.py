@@ -140,14 +140,17 @@ def speechpipe(path: Path) -> float:
     """Hours of sound, by the way that every recording takes up to its windows and events."""
     from speechpipe import audio
     from speechpipe.audio import isolated
-    from speechpipe.pipeline.planning import make_plan
+    from speechpipe.pipeline.hearing import Hearing
+    from speechpipe.pipeline.planning import decode, make_plan
     from speechpipe.settings import Chunking
 
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
-        decoded = audio.decode(path, Path(name))
         media = audio.probe(path)
+        with Hearing(Path(name)) as hearing:
+            reporting = hearing.reporting(lambda done, total: None)
+            decoded = decode(path, Path(name), "auto", media.declared_ms, reporting)
         isolated._end_all()  # so that its use is counted
-        plan = make_plan(media, decoded, Path(name), Chunking(), lambda done, total: None)
+        plan = make_plan(media, decoded, Path(name), Chunking(), lambda done, total: None, hearing)
     assert plan.windows
     return decoded.duration_ms / 3_600_000
 

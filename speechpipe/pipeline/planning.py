@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from speechpipe import audio, chunking
+from speechpipe.pipeline.hearing import Hearing, Report
 from speechpipe.pipeline.plan import Plan, Window
 from speechpipe.settings import Chunking
 from speechpipe.transcript import Event, Media
 
-Report = Callable[[int, int], None]
 
-
-def make_plan(media: Media, decoded: audio.Decoded, folder: Path, settings: Chunking, report: Report) -> Plan:
-    """Windows and events of all lanes, from the PCM in ``folder``."""
+def make_plan(
+    media: Media, decoded: audio.Decoded, folder: Path, settings: Chunking, report: Report, hearing: Hearing
+) -> Plan:
+    """Windows and events of all lanes, from the PCM in ``folder`` and from what was heard of it so far."""
     windows: list[Window] = []
     events: list[Event] = []
     warnings: list[str] = []
     for number, lane in enumerate(decoded.lanes):
         pcm = audio.Pcm(folder / lane.file)
-        probabilities = chunking.speech_probabilities(pcm, of_share(report, number, len(decoded.lanes)))
+        probabilities = hearing.probabilities(lane.file, pcm, of_share(report, number, len(decoded.lanes)))
         spans = chunking.plan_windows(probabilities, pcm.duration_ms, settings)
         heard = chunking.find_events(pcm, probabilities, spans, lane.channel)
         if (voice := chunking.measure_voice(pcm, spans)) and voice.warning and voice.warning not in warnings:

@@ -18,6 +18,7 @@ from speechpipe.pipeline import listening
 from speechpipe.pipeline.batches import Progress, append, done, in_batches, part, pending
 from speechpipe.pipeline.context import Told, in_turn
 from speechpipe.pipeline.detection import hear, places
+from speechpipe.pipeline.hearing import Hearing
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.plan import Plan, Window, read_plan, write_plan
 from speechpipe.pipeline.planning import make_plan
@@ -32,8 +33,9 @@ from speechpipe.workspace import Journal, Workspace, read_json, stage_key
 __all__ = ["Progress", "Recording", "Stages", "Summary", "now"]
 
 VERSIONS = {"chunk": 2, "languages": 1, "transcribe": 3, "align": 2}
-#: Shares of a stage for its bar of progress: decoding, then speech activity; hearing languages, then recognising.
-_DECODING = 0.3
+#: Shares of a stage for its bar of progress: decoding, during which speech is looked for, then the rest of it; hearing
+#: languages, then recognising.
+DECODING = 0.8
 _LISTENING = 0.3
 
 
@@ -224,13 +226,13 @@ class Stages:
     def _chunk_folder(self) -> Path:
         return self.workspace.stage_folder("chunk", self.chunk_key)
 
-    def _make_plan(self, progress: Progress | None) -> Plan:
-        path = self.recording.path
+    def _make_plan(self, progress: Progress | None, ahead: Ahead | None = None) -> Plan:
+        path, folder = self.recording.path, self._chunk_folder
         media = replace(audio.probe(path), name=self.recording.name, sha256=self.recording.sha256)
-        report = part(progress, "chunk", 0, _DECODING)
-        sound = self._decode(media, report)
-        report = part(progress, "chunk", _DECODING, 1)
-        plan = make_plan(media, sound.decoded, self._chunk_folder, self.transcriber.chunking, report)
+        with Hearing(folder, ahead.heard if ahead else None) as hearing:
+            sound = self._decode(media, hearing.reporting(part(progress, "chunk", 0, DECODING)))
+        report = part(progress, "chunk", DECODING, 1)
+        plan = make_plan(media, sound.decoded, folder, self.transcriber.chunking, report, hearing)
         return replace(plan, windows=tuple(replace(w, language=sound.languages.get(w.file)) for w in plan.windows))
 
     @property
@@ -256,14 +258,9 @@ class Stages:
             results = engine.transcribe(clips, options)
             append(journal, batch, [{"language": self.language, "utterances": _plain(r.utterances)} for r in results])
 
-        def report(stage: str, done_ms: int, total_ms: int) -> None:
-            ahead.grown()
-            if progress:
-                progress(stage, done_ms, total_ms)
-
         ahead = Ahead(self._chunk_folder, self.transcriber.chunking, self.decoding.batch_size, recognise)
         with ahead:
-            plan = self._make_plan(report)
+            plan = self._make_plan(progress, ahead)
         if not ahead.holds(plan.windows):
             journal.path.unlink(missing_ok=True)
         return plan

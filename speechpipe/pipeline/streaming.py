@@ -1,29 +1,33 @@
 """Windows are recognised while the recording is still decoded, so that the first words of a long reel come soon.
 
-A thread listens to the lane as it grows on the disk and plans its windows; those that are final go to the engine, in
+Windows are planned as speech is found in the lane that grows on the disk; those that are final go to the engine, in
 the batches that they have in the whole plan. So the journal fills from its beginning, and the stage goes on behind it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speechpipe import audio, chunking
+from speechpipe.pipeline.hearing import growing
 from speechpipe.pipeline.plan import Window
 from speechpipe.settings import Chunking
 
-#: The only lane, under the name that it has while it is written, and then.
+#: The only lane.
 _LANE = "lane-0.s16"
-_GROWING = f"{_LANE}.part"
 
 
 class Ahead:
-    """Recognises what is final of a recording of one lane, as long as the ``with`` block lasts; leaves others alone.
+    """Recognises what is final of a recording of one lane, as long as the ``with`` block lasts.
 
     Args:
         folder: where the lane is written.
@@ -38,15 +42,19 @@ class Ahead:
         batch_size: int,
         recognise: Callable[[Sequence[Window], audio.Pcm], None],
     ) -> None:
-        self._folder, self._settings, self._size = folder, chunking_settings, batch_size
-        self._recognise = recognise
+        self._folder, self._size, self._recognise = folder, batch_size, recognise
+        self._planner, self._planned = chunking.Planner(chunking_settings), 0
+        self._waiting: deque[Window] = deque()
         self._more, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
         #: What was recognised so far, in order.
         self.windows: list[Window] = []
 
-    def grown(self) -> None:
-        """There is more to listen to."""
+    def heard(self, probabilities: NDArray[np.float32]) -> None:
+        """How probable speech is in the frames that follow those before."""
+        for span in self._planner.heard(probabilities):
+            self._waiting.append(Window(self._planned, None, _LANE, span.start_ms, span.end_ms, span.overlap_ms))
+            self._planned += 1
         self._more.set()
 
     def __enter__(self) -> Ahead:
@@ -65,38 +73,13 @@ class Ahead:
         return first == self.windows
 
     def _work(self) -> None:
-        waiting: list[Window] = []
         with suppress(Exception):
-            for windows, pcm in self._final():
-                waiting += windows
-                while len(waiting) >= self._size and not self._stop.is_set():
-                    batch, waiting = waiting[: self._size], waiting[self._size :]
+            while not self._stop.is_set():
+                if len(self._waiting) < self._size:
+                    self._more.wait()
+                    self._more.clear()
+                    continue
+                batch = [self._waiting.popleft() for _ in range(self._size)]
+                with growing(self._folder / _LANE) as pcm:
                     self._recognise(batch, pcm)
-                    self.windows += batch
-
-    def _final(self) -> Iterator[tuple[list[Window], audio.Pcm]]:
-        """Windows as they become final, with the sound so far."""
-        activity, planner = chunking.Activity(), chunking.Planner(self._settings)
-        at = count = 0
-        while not self._stop.is_set():
-            pcm = self._sound()
-            if pcm is None or pcm.samples < at + chunking.BLOCK_SAMPLES:
-                self._more.wait()
-                self._more.clear()
-                continue
-            with pcm:
-                spans = planner.heard(activity.heard(pcm.at(at, chunking.BLOCK_SAMPLES)))
-                at += chunking.BLOCK_SAMPLES
-                numbered = enumerate(spans, count)
-                count += len(spans)
-                yield [Window(i, None, _LANE, s.start_ms, s.end_ms, s.overlap_ms) for i, s in numbered], pcm
-
-    def _sound(self) -> audio.Pcm | None:
-        lanes = list(self._folder.glob("lane-*"))
-        for name in (_GROWING, _LANE):
-            if len(lanes) == 1 and lanes[0].name == name:
-                try:
-                    return audio.Pcm(lanes[0])
-                except FileNotFoundError:  # it has its lasting name now
-                    self._more.set()
-        return None
+                self.windows += batch

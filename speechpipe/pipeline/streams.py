@@ -11,7 +11,8 @@ from pathlib import Path
 
 from speechpipe import audio, languages
 from speechpipe.errors import UnknownLanguage, UnreadableMedia, UsageError
-from speechpipe.pipeline.planning import Report, decode, of_share
+from speechpipe.pipeline.hearing import Report
+from speechpipe.pipeline.planning import decode, of_share
 from speechpipe.transcript import Media, Stream
 
 #: The one stream that FFmpeg holds for the best; its language is heard, since a lone tag is often wrong.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from speechpipe import audio
 from speechpipe.files import explained
 from speechpipe.pipeline.batches import Progress
+from speechpipe.pipeline.hearing import Hearing
 from speechpipe.pipeline.plan import Plan
 from speechpipe.pipeline.planning import decode, make_plan
 from speechpipe.settings import Settings
@@ -71,8 +72,9 @@ def survey(path: Path, settings: Settings, progress: Progress | None = None) -> 
         settings.workspace_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.workspace_folder, prefix="survey-") as name:
         folder = Path(name)
-        decoded = decode(path, folder, settings.channels, media.declared_ms, report)
-        plan = make_plan(media, decoded, folder, settings.chunking, lambda done, total: None)
+        with Hearing(folder) as hearing:
+            decoded = decode(path, folder, settings.channels, media.declared_ms, hearing.reporting(report))
+        plan = make_plan(media, decoded, folder, settings.chunking, lambda done, total: None, hearing)
         outlines = [_outline(folder / lane.file, lane.channel) for lane in decoded.lanes]
         if len(decoded.channels) > len(decoded.lanes):  # some were mixed or left out: show them apart
             for lane in decoded.lanes:

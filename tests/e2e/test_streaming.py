@@ -16,7 +16,7 @@ from speechpipe.files import sha256_file
 from speechpipe.pipeline import process
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.run import Run
-from speechpipe.pipeline.stages import Recording, Stages
+from speechpipe.pipeline.stages import DECODING, Recording, Stages
 from speechpipe.repositories import FolderRepository
 from speechpipe.workspace import Workspace
 from tests.containers import RATE, read_speech
@@ -63,7 +63,7 @@ class Watched:
         monkeypatch.setattr(Fake, "transcribe", watched)
 
     def progress(self, stage: str, done_ms: int, total_ms: int) -> None:
-        self.stage = stage if stage != "chunk" or done_ms < 0.3 * total_ms else "behind the decode"
+        self.stage = stage if stage != "chunk" or done_ms < DECODING * total_ms else "behind the decode"
 
 
 def through(stages: Stages, progress=None) -> Stages:  # type: ignore[no-untyped-def]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from datetime import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ EVERYTHING = "All collections"
 NO_END = "No end"
 #: A list longer than this helps nobody; then only the uppermost folders are offered.
 MOST_COLLECTIONS = 300
+#: So many choices are named where something else was asked for.
+MOST_NAMED = 5
 
 #: Each table: what the form shows → what it stands for. None leaves it as it is set for the whole installation.
 Table = Mapping[str, str | None]
@@ -90,16 +93,30 @@ def label(table: Table, value: str | None) -> str:
     for shown, means in table.items():
         if means in (value, name):
             return shown
-    raise ValueError(f"{value!r} is none of: {', '.join(table)}")
+    near = get_close_matches(str(value), table, MOST_NAMED) or list(table)[:MOST_NAMED]
+    raise ValueError(f"{value!r} is not among the choices, such as: {', '.join(near)}")
 
 
-def one_of(table: Table) -> tuple[Callable[[str], str], dict[str, Any]]:
-    """The check of a field that takes one of a table, and what its form needs to know."""
-    return lambda value: label(table, value), {"enum": list(table)}
+def one_of(table: Callable[[], Table]) -> tuple[Callable[[str], str], Callable[[dict[str, Any]], None]]:
+    """The check of a field that takes one of a table, and what its form needs to know.
+
+    The table is made when the form is, so that a form made anew shows what has come since.
+    """
+
+    def offer(schema: dict[str, Any]) -> None:
+        schema["enum"] = list(table())
+
+    return lambda value: label(table(), value), offer
 
 
-MODELS: Table = {AUTOMATIC: None} | installed_models("asr")
-ALIGNERS: Table = {AUTOMATIC: None, "None: the times that the speech model gives": "none"} | installed_models("aligner")
+def models() -> Table:
+    return {AUTOMATIC: None} | installed_models("asr")
+
+
+def aligners() -> Table:
+    return {AUTOMATIC: None, "None: the times that the speech model gives": "none"} | installed_models("aligner")
+
+
 LANGUAGES: Table = {
     "Automatic: as heard": None,
     **dict(sorted((language.name, code) for code, language in languages.LANGUAGES.items())),
@@ -110,6 +127,14 @@ CHANNELS: Table = {
     "Each channel apart, as in an interview with one microphone each": "split",
     "Only the first (left)": "1",
     "Only the second (right)": "2",
+}
+STREAMS: Table = {
+    "Automatic: the main one": None,
+    "All, each in its own language": "all",
+    "Only the first": "1",
+    "Only the second": "2",
+    "Only the third": "3",
+    **{f"Those in {name}": code for name, code in LANGUAGES.items() if code},
 }
 FORMATS: Table = {
     "WebVTT captions (.vtt)": "vtt",
@@ -123,7 +148,7 @@ FORMATS: Table = {
     "METS with PREMIS (.mets.xml)": "mets",
 }
 
-_check_format, _formats = one_of(FORMATS)
+_check_format, _formats = one_of(lambda: FORMATS)
 Format = Annotated[str, AfterValidator(_check_format), Field(json_schema_extra=_formats)]
 
 
@@ -144,13 +169,13 @@ Clock = Annotated[
 
 
 def _offer_collections(schema: dict[str, Any]) -> None:
-    # Looked up when the form is made, so that a form made anew shows a folder that has come since.
     schema["enum"] = collections()
 
 
 def _is_collection(value: str) -> str:
     if value not in (offered := collections()):
-        raise ValueError(f"There is no collection {value!r}; there are: {', '.join(offered)}")
+        near = get_close_matches(value, offered, MOST_NAMED) or offered[:MOST_NAMED]
+        raise ValueError(f"There is no collection {value!r}; there are such as: {', '.join(near)}")
     return value
 
 

@@ -13,7 +13,7 @@ from prefect.deployments import run_deployment
 
 from speechpipe.pipeline.queue import Group
 
-from .group import do_one
+from .group import one_by_one
 from .parameters import How
 from .process import is_served
 
@@ -42,8 +42,7 @@ class Here:
         self._ended: list[Group] = []
 
     def begin(self, group: Group) -> None:
-        for work in group:
-            do_one(work.identifier, self._again, self._how)
+        one_by_one([work.identifier for work in group], self._again, self._how)
         self._ended.append(group)
 
     def ended(self) -> list[Group]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow, runtime, tags
 from prefect.states import Completed, Failed
 
+from speechpipe.errors import OutputError, SpeechpipeError
 from speechpipe.pipeline.queue import common_reason
 from speechpipe.repositories.contract import Receipt
 
 from .ending import end_children
 from .parameters import How, OneRecording, SeveralRecordings
+from .places import Found, below
 from .process import tame, turn
 from .recording import places, transcribe_recording, transcriber
 
@@ -40,19 +43,33 @@ def transcribe_group(recordings: SeveralRecordings, how: How = How()) -> Any:  #
         how: How they are transcribed.
     """
     tame()
+    try:
+        with turn(lambda: log.info("Waiting until the machine has room for one more group.")):
+            reason = one_by_one(recordings.recordings, recordings.again, how)
+    except SpeechpipeError as error:
+        reason = below(str(error))
+    if reason:
+        log.error("%s", reason)
+        return Failed(message=reason)
+    return Completed(message=f"{len(recordings.recordings)} recordings.")
+
+
+def one_by_one(names: Sequence[str], again: bool, how: How) -> str | None:
+    """Each in a run of its own; how it ended is known from its receipt. Returns why the rest was left, if it was."""
     ended: list[Receipt] = []
-    with turn(lambda: log.info("Waiting until the machine has room for one more group.")):
-        for name in recordings.recordings:
-            do_one(name, recordings.again, how)
+    for name in names:
+        found: Found | None = None
+        try:
             found = places().find(name)
-            if receipt := found.place.repository.existing(found.item):
-                ended.append(receipt)
-            if reason := common_reason(ended):
-                return Failed(message=f"Stopped, as every recording fails for one reason: {reason}")
-    return Completed(message=f"{len(ended)} recordings.")
-
-
-def do_one(name: str, again: bool, how: How) -> None:
-    """A recording in a run of its own; how it ended is known from its receipt."""
-    with tags(transcriber(how.settings()).model.name, *(runtime.flow_run.tags or ())):
-        transcribe_recording(OneRecording(recording=name, again=again), how, return_state=True)
+            found.place.check_room()
+        except OutputError as error:
+            return f"Stopped, as nothing can be written: {below(str(error))}"
+        except SpeechpipeError:
+            pass  # its own run says why it cannot be found
+        with tags(transcriber(how.settings()).model.name, *(runtime.flow_run.tags or ())):
+            transcribe_recording(OneRecording(recording=name, again=again), how, return_state=True)
+        if found and (receipt := found.place.repository.existing(found.item)):
+            ended.append(receipt)
+        if reason := common_reason(ended):
+            return f"Stopped, as every recording fails for one reason: {below(reason)}"
+    return None

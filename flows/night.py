@@ -17,7 +17,7 @@ from prefect import State, runtime, tags
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.states import Completed, Failed
 
-from speechpipe.errors import SpeechpipeError
+from speechpipe.errors import OutputError, SpeechpipeError
 from speechpipe.pipeline.forecast import Forecast
 from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, deadline, queue
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
@@ -69,9 +69,11 @@ def batch(asked: Asked, how: How, title: str) -> State[Any]:
     """
     began = now()
     try:
-        model = transcriber(how.settings()).model
+        with_models = transcriber(how.settings())
+        model = with_models.model
         chosen, rows = look_through(asked, Policy(model=model.name, model_revision=model.revision))
-        line = queue(map(work_of, chosen), int(os.environ.get(AT_ONCE, "1")), deadline(asked.until, began))
+        places_at_work = int(os.environ.get(AT_ONCE, "1"))
+        line = queue(map(work_of, chosen), places_at_work, deadline(asked.until, began), with_models.size)
         if chosen:
             log.info("%d recordings to do, %d at once.", len(chosen), line.at_once)
         tag = f"batch-{str(runtime.flow_run.id)[:8]}"
@@ -96,7 +98,8 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
     for place, inside in places().within(asked.collection):
         own = replace(Policy.of(place.night, policy.model, policy.model_revision), **asked.changes)
         selection = settle(place.repository, select(place.repository, own))
-        forecast = Forecast.of(place.repository.receipts(), policy.model)
+        # Of what is here the selection has read the receipts already.
+        forecast = Forecast.of((choice.receipt for choice in selection.choices if choice.receipt), policy.model)
         for choice in selection.choices:
             if not PurePosixPath(choice.item.location).is_relative_to(inside):
                 continue
@@ -132,18 +135,19 @@ class Night:
         self.ended: list[Receipt] = []
         self.receipts: dict[str, Receipt] = {}
         self.note: str | None = None
+        self._waited_for = ""
 
     def work(self) -> None:
         """Until nothing is left that may begin, or all fails for one reason."""
         bar = Bar(len(self.chosen))
         while not self.line.finished(now()):
-            while self.note is None and (group := self.line.next(now())):
+            while self.note is None and (group := self.line.next(now())) and self._has_room(group):
                 self.crew.begin(group)
             ended = self.crew.ended()
             for group in ended:
                 self.line.ended(group, self._undone(group), now())
             if reason := common_reason(self.ended):
-                self.note = f"Stopped early, as every recording fails for one reason: {reason}"
+                self.note = f"Stopped early, as every recording fails for one reason: {below(reason)}"
             if self.note and not self.line.working:
                 return
             bar.at(len(self.receipts))
@@ -153,9 +157,27 @@ class Night:
     def rows(self) -> list[Row]:
         rows = [row_of(self.chosen[name].found, receipt) for name, receipt in self.receipts.items()]
         rows += [Row(work.identifier, FAILED, message=GIVEN_UP, cure=LOOK) for work in self.line.given_up]
-        waits = self.note or "It would not have been finished in time."
+        waits = "The run stopped early." if self.note else "It would not have been finished in time."
         rows += [Row(work.identifier, WAITING, message=waits) for work in self.line.waiting]
         return rows
+
+    def _has_room(self, group: Group) -> bool:
+        """Whether results can be written. Where not, ``group`` stays the next: others at work may make room yet;
+        without them the batch is over, and what it has not begun is left as it was."""
+        places = {one.place.name: one.place for one in (self.chosen[work.identifier].found for work in group)}
+        try:
+            for place in places.values():
+                place.check_room()
+        except OutputError as error:
+            self.line.put_back(group)
+            told = below(str(error))
+            if not self.line.working:
+                self.note = f"Stopped early, as nothing can be written: {told}"
+            elif told != self._waited_for:
+                log.warning("What is at work is waited for, as nothing can be written: %s", told)
+            self._waited_for = told
+            return False
+        return True
 
     def _undone(self, group: Group) -> list[str]:
         """Those of a group that ended without a receipt of this batch; the receipts of the others are kept."""

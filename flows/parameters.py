@@ -10,25 +10,27 @@ from speechpipe.errors import UnknownModel
 from speechpipe.settings import DEFAULT_FORMATS, Settings
 
 from .choices import (
-    ALIGNERS,
     AUTOMATIC,
     CHANNELS,
     EVERYTHING,
     FORMATS,
     LANGUAGES,
-    MODELS,
     NO_END,
+    STREAMS,
     Clock,
     Collection,
     Format,
+    aligners,
     label,
+    models,
     one_of,
 )
 
-_check_model, _models = one_of(MODELS)
-_check_aligner, _aligners = one_of(ALIGNERS)
-_check_language, _languages = one_of(LANGUAGES)
-_check_channels, _channels = one_of(CHANNELS)
+_check_model, _models = one_of(models)
+_check_aligner, _aligners = one_of(aligners)
+_check_language, _languages = one_of(lambda: LANGUAGES)
+_check_channels, _channels = one_of(lambda: CHANNELS)
+_check_streams, _streams = one_of(lambda: STREAMS)
 #: Only ever compared with the names of recordings that were found, never opened.
 Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
@@ -141,6 +143,13 @@ class How(_Form):
         description="What to do with a recording of several channels. Automatic listens whether they differ.",
         json_schema_extra=_channels,
     )
+    streams: Annotated[str, AfterValidator(_check_streams)] = Field(
+        default="Automatic: the main one",
+        title="Sound tracks",
+        description="For films with several, such as the original and a dub. A recording that lacks the one you choose "
+        "fails and says which it has.",
+        json_schema_extra=_streams,
+    )
     formats: list[Format] = Field(
         default=[label(FORMATS, name) for name in DEFAULT_FORMATS],
         min_length=1,
@@ -161,10 +170,11 @@ class How(_Form):
             UsageError: the settings of the installation are wrong.
         """
         return Settings.load(
-            model=MODELS[self.model],
-            aligner=ALIGNERS[self.aligner],
+            model=models()[self.model],
+            aligner=aligners()[self.aligner],
             language=LANGUAGES[self.language],
             channels=CHANNELS[self.channels],
+            streams=STREAMS[self.streams],
             formats=tuple(str(FORMATS[name]) for name in self.formats),
         )
 
@@ -177,8 +187,8 @@ def how(model: str = "auto", aligner: str = "auto") -> How:
     """
     try:
         return How(
-            model=AUTOMATIC if model == "auto" else label(MODELS, model),
-            aligner=AUTOMATIC if aligner == "auto" else label(ALIGNERS, aligner),
+            model=AUTOMATIC if model == "auto" else label(models(), model),
+            aligner=AUTOMATIC if aligner == "auto" else label(aligners(), aligner),
         )
     except ValueError as error:
         raise UnknownModel(f"There is no model {model!r} or aligner {aligner!r}.") from error

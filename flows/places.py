@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from speechpipe.errors import MediaNotFound, UsageError
+from speechpipe.files import check_room
 from speechpipe.settings import Collection, Night, Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ class Place:
         from speechpipe.repositories import FolderRepository
 
         return FolderRepository.of_collection(self.collection, self.night)
+
+    def check_room(self) -> None:
+        """Raises ``OutputError`` where neither results nor work in progress can be written."""
+        from speechpipe.audio.decode import SPARE_BYTES
+
+        self.repository.check_room()
+        check_room(Settings.load().workspace_folder, SPARE_BYTES)
 
     def called(self, identifier: str) -> str:
         return f"{self.name}/{identifier}" if self.name else identifier

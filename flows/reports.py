@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 
+from speechpipe.errors import OutputError
 from speechpipe.files import write_atomically
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, Report, Row, headline
 
@@ -19,23 +21,24 @@ from .ending import PAGE
 from .process import REPORTS
 from .rows import as_markdown, escaped
 
+log = logging.getLogger("speechpipe.flows")
+
 #: A page with more rows than this is no longer read; the files hold all.
 MOST_ROWS = 200
 
 
 def publish(report: Report, began: datetime, tag: str) -> None:
-    """The report as an artifact named ``report``, and beside the transcripts as HTML and CSV.
-
-    Raises:
-        OutputError: the files cannot be written.
-    """
+    """The report as an artifact named ``report``, and as HTML and CSV, where these can be written."""
     report = replace(report, rows=linked(report.rows, tag))
     files: list[Path] = []
     if folder := os.environ.get(REPORTS):
         stem = Path(folder) / f"{began:%Y-%m-%d-%H%M%S}"
-        files = [stem.with_suffix(".html"), stem.with_suffix(".csv")]
-        for path, content in zip(files, (report.as_html(), report.as_csv()), strict=True):
-            write_atomically(path, content)
+        try:
+            for path, content in ((f"{stem}.html", report.as_html()), (f"{stem}.csv", report.as_csv())):
+                write_atomically(Path(path), content)
+                files.append(Path(path))
+        except OutputError as error:
+            log.error("The report stands on the web page alone. %s", error)
     create_markdown_artifact(page(report, files), key="report", description=headline(report.rows))
 
 

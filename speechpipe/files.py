@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from pathlib import Path
 from speechpipe.errors import OutputError
 
 BLOCK = 1 << 20
+#: The results of a short recording, in bytes.
+LEAST_ROOM = 64 << 10
 
 
 def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
@@ -37,6 +40,24 @@ def write_atomically(path: Path, content: bytes, *, private: bool = False) -> No
             Path(temporary).unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def check_room(folder: Path, spare: int = 0) -> None:
+    """Write as much as a short recording leaves, without a trace.
+
+    Raises:
+        OutputError: the folder cannot be written to, or no more than ``spare`` bytes of the disk are free.
+    """
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, prefix=".", suffix=".part") as file:
+            file.write(bytes(LEAST_ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+            free = shutil.disk_usage(folder).free
+    if free < spare:
+        cure = "Free some space, then run again."
+        raise OutputError(f"Of the {spare >> 20} MB that are needed in {folder}, {free >> 20} are free.", cure=cure)
 
 
 def sync_folder(folder: Path) -> None:

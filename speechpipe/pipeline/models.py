@@ -93,6 +93,13 @@ class Transcriber:
         return self._aligners[key]
 
     @property
+    def size(self) -> int:
+        """Bytes of the files of all these models, which are read before the first word."""
+        routes = [route for route in self.routes.named if route.found]
+        folders = {route.model.path for route in routes} | {route.aligner.path for route in routes if route.aligner}
+        return sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+
+    @property
     def warning(self) -> str | None:
         """What must be said of these models wherever their output goes; None where nothing must."""
         said = [registry.demonstration_warning(route.found) for route in self.routes.named if route.found]

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from speechpipe.repositories.contract import Receipt
 
-#: What a process costs before its first word: Python, Prefect, a model. A group works at least twenty times as long.
-START_MS = 15_000
-GROUP_MS = 20 * START_MS
+#: What a process costs before it loads a model: Python, Prefect.
+START_MS = 5_000
+#: A model is read, compared with its digest and laid out in memory at about this rate.
+LOADED_BYTES_PER_MS = 200_000
+#: A group works so many times as long as it takes to begin; so long at least where it fills a place that is free.
+WORTH, LEAST_GROUP_MS = 20, 4 * START_MS
 LARGEST_GROUP = 100
 #: Longer than this nobody waits for shorter ones.
 PATIENCE_S = 3 * 24 * 3600
@@ -43,12 +46,14 @@ Group = tuple[Work, ...]
 class Queue:
     """Groups to be done, at most ``at_once`` of them, none begun that would not be finished by ``deadline``.
 
-    ``given_up`` are recordings that ended the process working on them each time.
+    ``start_ms``: what each of them costs before its first word. ``given_up`` are recordings that ended the process
+    working on them each time.
     """
 
     groups: deque[Group]
     at_once: int = 1
     deadline: datetime | None = None
+    start_ms: int = 0
     working: list[Group] = field(default_factory=list)
     given_up: list[Work] = field(default_factory=list)
     _attempts: Counter[str] = field(default_factory=Counter)
@@ -72,6 +77,11 @@ class Queue:
             self.working.append(fitting)
             return fitting
         return None
+
+    def put_back(self, group: Group) -> None:
+        """``group`` cannot be begun now; it stays the next."""
+        self.working.remove(group)
+        self.groups.appendleft(group)
 
     def ended(self, group: Group, undone: Sequence[str], now: datetime) -> None:
         """``group`` has ended and left these ``undone``, the first of them in work. It is tried again alone, after a
@@ -103,11 +113,14 @@ class Queue:
         return group
 
     def _in_time(self, group: Group, now: datetime) -> bool:
-        return self.deadline is None or now + timedelta(milliseconds=_expected(group)) <= self.deadline
+        needed = timedelta(milliseconds=self.start_ms + _expected(group))
+        return self.deadline is None or now + needed <= self.deadline
 
 
-def queue(works: Iterable[Work], at_once: int = 1, deadline: datetime | None = None) -> Queue:
-    return Queue(deque(grouped(in_order(works))), at_once, deadline)
+def queue(works: Iterable[Work], at_once: int = 1, deadline: datetime | None = None, model_bytes: int = 0) -> Queue:
+    """``model_bytes``: size of the models' files, which each group has to load."""
+    load_ms = model_bytes // LOADED_BYTES_PER_MS
+    return Queue(deque(grouped(in_order(works), at_once, load_ms)), at_once, deadline, START_MS + load_ms)
 
 
 def in_order(works: Iterable[Work]) -> list[Work]:
@@ -125,19 +138,31 @@ def in_order(works: Iterable[Work]) -> list[Work]:
     return sorted(works, key=rank)
 
 
-def grouped(works: Iterable[Work], least_ms: int = GROUP_MS, most: int = LARGEST_GROUP) -> list[Group]:
-    """Long recordings alone; short ones together until a model's loading is small beside the work."""
+def grouped(works: Iterable[Work], at_once: int = 1, load_ms: int = 0, most: int = LARGEST_GROUP) -> list[Group]:
+    """Long recordings alone; short ones together, in groups of about the same length.
+
+    They are as many as places, and more where each is still worth its beginning, as long as loading models stays below
+    a twentieth of all the work.
+    """
+    works = list(works)
+    least_ms = WORTH * (START_MS + load_ms)
+    short = [work for work in works if work.expected_ms < least_ms]
+    short_ms = _expected(short)
+    bearable = _expected(works) // (WORTH * load_ms) - (len(works) - len(short)) if load_ms else len(works)
+    parts = max(1, min(max(at_once, short_ms // least_ms), short_ms // LEAST_GROUP_MS, bearable))
     groups: list[Group] = []
-    short: list[Work] = []
+    group: list[Work] = []
+    grouped_ms = closed = 0
     for work in works:
         if work.expected_ms >= least_ms:
             groups.append((work,))
             continue
-        short.append(work)
-        if _expected(short) >= least_ms or len(short) == most:
-            groups.append(tuple(short))
-            short = []
-    return [*groups, tuple(short)] if short else groups
+        group.append(work)
+        grouped_ms += work.expected_ms
+        if 0 < short_ms * (closed + 1) <= grouped_ms * parts or len(group) == most:
+            groups.append(tuple(group))
+            group, closed = [], closed + 1
+    return [*groups, tuple(group)] if group else groups
 
 
 def deadline(until: str, now: datetime) -> datetime | None:

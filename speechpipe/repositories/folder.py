@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from speechpipe.errors import MediaNotFound, RepositoryError
-from speechpipe.files import explained, sha256_bytes, write_atomically
+from speechpipe.files import check_room, sha256_bytes
 from speechpipe.repositories import fixity, metadata
 from speechpipe.repositories.contract import Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
 from speechpipe.repositories.metadata import Table
@@ -35,9 +35,6 @@ _NOT_ARCHIVE = frozenset({"lost+found", "System Volume Information", "$RECYCLE.B
 
 #: A file's name has at most 255 bytes nearly everywhere; the endings of results and temporary files need some of them.
 _LONGEST_NAME = 200
-
-#: The results of a short recording, in bytes.
-_LEAST_ROOM = 64 << 10
 
 
 class FolderRepository:
@@ -188,10 +185,9 @@ class FolderRepository:
         return self._shelf(item).put(package)
 
     def check_room(self) -> None:
-        probe = self.outputs / ".speechpipe-room"
-        write_atomically(probe, bytes(_LEAST_ROOM))
-        with explained(probe):
-            probe.unlink()
+        check_room(self.outputs)
+        if self.restricted.is_dir():  # which may be on another disk
+            check_room(self.restricted)
 
     def record_failure(self, item: Item, receipt: Receipt) -> None:
         self._shelf(item).put_failure(receipt)

@@ -175,8 +175,7 @@ def test_when_everything_fails_for_one_reason_it_ends_early_and_says_so_once(
     for stage in __import__("flows.recording").recording.STAGES:
         monkeypatch.setattr(stage, "retries", 0)
     monkeypatch.setattr("flows.night.SECONDS_BETWEEN_LOOKS", 0.0)
-    monkeypatch.setattr("speechpipe.pipeline.queue.LARGEST_GROUP", 3)
-    monkeypatch.setattr("speechpipe.pipeline.queue.grouped.__defaults__", (1, 3))
+    monkeypatch.setattr("speechpipe.pipeline.queue.grouped.__defaults__", (1, 0, 3))  # three a group
     state = new()
     assert state.is_failed() and "every recording fails for one reason: No space is left" in state.message
     outcomes = [row.outcome for row in rows_of(state).values()]

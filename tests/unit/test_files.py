@@ -6,6 +6,7 @@ import errno
 import hashlib
 import multiprocessing
 import os
+import resource
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from speechpipe import files
 from speechpipe.errors import OutputError
-from speechpipe.files import sha256_bytes, sha256_file, write_atomically
+from speechpipe.files import LEAST_ROOM, check_room, sha256_bytes, sha256_file, write_atomically
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -146,3 +147,21 @@ def test_digests_are_those_of_hashlib(tmp_path: Path) -> None:
     assert sha256_file(tmp_path / "a") == sha256_bytes(content) == hashlib.sha256(content).hexdigest()
     (tmp_path / "empty").write_bytes(b"")
     assert sha256_file(tmp_path / "empty") == hashlib.sha256().hexdigest()
+
+
+def test_room_is_tried_without_a_trace_and_a_full_disk_is_told(tmp_path: Path) -> None:
+    check_room(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    with pytest.raises(OutputError, match="Of the 1073741824 MB that are needed in"):
+        check_room(tmp_path, 1 << 50)
+    with pytest.raises(OutputError, match="/proc/self") as caught:
+        check_room(Path("/proc/self"))
+    assert caught.value.curable
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LEAST_ROOM - 1, limit[1]))
+    try:
+        with pytest.raises(OutputError):
+            check_room(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]

@@ -11,18 +11,19 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from flows.choices import (
-    ALIGNERS,
     AUTOMATIC,
     CHANNELS,
     EVERYTHING,
     FORMATS,
     LANGUAGES,
-    MODELS,
     NO_END,
+    STREAMS,
+    aligners,
     collections,
     installed_models,
     label,
     model_label,
+    models,
 )
 from flows.parameters import (
     DoneRecordings,
@@ -37,6 +38,7 @@ from flows.parameters import (
 from flows.places import RECORDINGS
 from speechpipe import languages
 from speechpipe.errors import UsageError
+from speechpipe.pipeline.streams import check
 from speechpipe.registry import list_models
 from speechpipe.registry.store import Store
 from speechpipe.settings import FORMATS as KNOWN_FORMATS
@@ -57,7 +59,14 @@ def test_every_field_has_a_title_and_a_description_in_plain_words(form: type[Bas
 
 
 @pytest.mark.parametrize(
-    ("field", "table"), [("model", MODELS), ("language", LANGUAGES), ("channels", CHANNELS), ("aligner", ALIGNERS)]
+    ("field", "table"),
+    [
+        ("model", models()),
+        ("language", LANGUAGES),
+        ("channels", CHANNELS),
+        ("aligner", aligners()),
+        ("streams", STREAMS),
+    ],
 )
 def test_a_choice_shows_every_label_and_begins_with_the_automatic_one(field: str, table: dict[str, Any]) -> None:
     schema = How.model_json_schema()["properties"][field]
@@ -68,16 +77,16 @@ def test_a_choice_shows_every_label_and_begins_with_the_automatic_one(field: str
 
 def test_models_for_demonstration_are_marked_and_only_those() -> None:
     for entry in list_models():
-        for shown in (shown for shown, name in MODELS.items() if name == entry.name):
+        for shown in (shown for shown, name in models().items() if name == entry.name):
             assert ("demonstration" in shown) == entry.demonstration
     here = {entry.name for entry in list_models() if "asr" in entry.roles and entry.size}
-    assert here == set(MODELS.values()) - {None}
+    assert here == set(models().values()) - {None}
     assert "whisper-tiny-archive" in here and len(here) < len(list_models())
 
 
 def test_an_aligner_is_a_model_that_can_align() -> None:
     able = {entry.name for entry in list_models() if "aligner" in entry.roles and entry.size}
-    assert set(ALIGNERS.values()) == able | {None, "none"}
+    assert set(aligners().values()) == able | {None, "none"}
 
 
 def test_languages_are_chosen_by_name() -> None:
@@ -109,6 +118,7 @@ def test_all_left_alone_leaves_the_installation_s_settings(monkeypatch: pytest.M
         {"formats": []},
         {"formats": ["exe"]},
         {"channels": "all"},
+        {"streams": "Only the tenth"},
         {"unheard": 1},
     ],
 )
@@ -181,9 +191,32 @@ def test_fetched_models_are_offered_and_others_are_not(tmp_path: Path, monkeypat
     assert "Somebody/whisper-of-ours" not in installed_models("aligner").values()
 
 
+def test_a_form_made_anew_offers_a_model_that_was_fetched_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPEECHPIPE_MODELS_FOLDER", str(tmp_path))
+    with pytest.raises(ValidationError, match="not among the choices"):
+        How(model="NbAiLab/nb-whisper-small")
+    before = How.model_json_schema()["properties"]["model"]["enum"]
+    put(Store(tmp_path), "NbAiLab/nb-whisper-small")
+    (new,) = set(How.model_json_schema()["properties"]["model"]["enum"]) - {*before}
+    assert new.startswith("NbAiLab/nb-whisper-small (")
+    assert How(model=new).settings().model == "NbAiLab/nb-whisper-small"
+
+
+def test_the_sound_tracks_of_a_film_are_chosen_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert How(streams="All, each in its own language").settings().streams == "all"
+    assert How(streams="Only the second").settings().streams == "2"
+    assert How(streams="Those in Northern Sámi").settings().streams == "se"
+    monkeypatch.setenv("SPEECHPIPE_STREAMS", "all")
+    assert How().settings().streams == "all"
+    for choice in filter(None, STREAMS.values()):
+        assert check(choice) == choice
+
+
 def test_a_label_of_yesterday_still_names_its_model() -> None:
     """A schedule keeps the label; what stands in its brackets may have changed since."""
-    assert label(MODELS, "whisper-tiny-archive (English; some licence; 1 MB)") in MODELS
+    assert label(models(), "whisper-tiny-archive (English; some licence; 1 MB)") in models()
 
 
 def test_a_recording_must_be_named() -> None:
@@ -193,7 +226,7 @@ def test_a_recording_must_be_named() -> None:
 
 def test_names_of_the_command_line_fill_the_form() -> None:
     filled = how("whisper-tiny-archive", "none")
-    assert MODELS[filled.model] == "whisper-tiny-archive"
+    assert models()[filled.model] == "whisper-tiny-archive"
     assert filled.settings().aligner == "none"
     assert how().model == AUTOMATIC
     with pytest.raises(UsageError, match="whisper-large-nothing"):
@@ -201,6 +234,13 @@ def test_names_of_the_command_line_fill_the_form() -> None:
 
 
 def test_a_label_is_its_own_label() -> None:
-    assert label(MODELS, label(MODELS, "whisper-tiny-archive")) == label(MODELS, "whisper-tiny-archive")
-    with pytest.raises(ValueError, match="none of"):
+    assert label(models(), label(models(), "whisper-tiny-archive")) == label(models(), "whisper-tiny-archive")
+    with pytest.raises(ValueError, match="not among the choices, such as: Automatic, Mixed"):
         label(CHANNELS, "3")
+
+
+def test_a_wrong_choice_names_what_comes_near_and_not_a_hundred_others() -> None:
+    with pytest.raises(ValidationError) as caught:
+        How(language="Norvegian Bokmal")
+    (told,) = [error["msg"] for error in caught.value.errors()]
+    assert "Norwegian Bokmål" in told and len(told) < 200

@@ -13,9 +13,10 @@ from speechpipe.pipeline.queue import (
     ATTEMPTS,
     BACK_OFF_S,
     ENOUGH,
-    GROUP_MS,
     LARGEST_GROUP,
     PATIENCE_S,
+    START_MS,
+    WORTH,
     Work,
     at_once,
     common_reason,
@@ -34,24 +35,67 @@ works = st.lists(
 )
 
 
-@given(works, st.integers(1, GROUP_MS), st.integers(1, 7))
+@given(works, st.integers(1, 9), st.integers(0, 30_000), st.integers(1, 7))
 def test_every_recording_is_in_exactly_one_group_and_only_short_ones_share(
-    some: list[Work], least: int, most: int
+    some: list[Work], places: int, load_ms: int, most: int
 ) -> None:
-    groups = grouped(some, least, most)
+    groups = grouped(some, places, load_ms, most)
     assert sorted(w.identifier for g in groups for w in g) == sorted(w.identifier for w in some)
     for group in groups:
         assert 1 <= len(group) <= most
-        assert len(group) == 1 or all(work.expected_ms < least for work in group)
-    enough = [g for g in groups if len(g) == most or sum(w.expected_ms for w in g) >= least]
-    assert len(groups) - len(enough) <= 1  # only the last may be too little
+        assert len(group) == 1 or all(work.expected_ms < WORTH * (START_MS + load_ms) for work in group)
+    order = [work.identifier for work in some if work.expected_ms < WORTH * (START_MS + load_ms)]
+    short = {*order}
+    assert [w.identifier for g in groups for w in g if w.identifier in short] == order
 
 
-def test_a_group_is_worth_the_loading_of_a_model() -> None:
+@given(
+    st.lists(st.integers(0, 400_000), max_size=300), st.lists(st.integers(400_000, 20 * HOUR), max_size=3),
+    st.integers(1, 9), st.integers(1, 20_000),
+)  # fmt: skip
+def test_loading_models_takes_less_than_a_twentieth(
+    short: list[int], long: list[int], places: int, load_ms: int
+) -> None:
+    some = [Work(f"{number}", ms) for number, ms in enumerate([*short, *long])]
+    groups = grouped(some, places, load_ms, most=len(some) or 1)
+    together = [g for g in groups if g[0].expected_ms < WORTH * (START_MS + load_ms)]
+    if len(together) > 1:
+        assert load_ms * len(groups) <= 0.05 * sum(work.expected_ms for work in some)
+
+
+def test_two_thousand_short_ones_make_groups_that_are_worth_their_beginning() -> None:
     short = [Work(f"{n}", 20_000) for n in range(2000)]
-    groups = grouped(short)
-    assert all(0.05 * sum(w.expected_ms for w in g) >= 15_000 for g in groups[:-1])
+    groups = grouped(short, at_once=4, load_ms=15_000)
+    lengths = [sum(w.expected_ms for w in g) for g in groups]
+    assert min(lengths) >= WORTH * (START_MS + 15_000) and max(lengths) <= 1.1 * min(lengths)
     assert max(map(len, grouped([Work(f"{n}", 1) for n in range(1000)]))) == LARGEST_GROUP
+
+
+def test_a_few_short_ones_fill_the_places_that_are_free() -> None:
+    clips = [Work(f"{n}", 3_000) for n in range(60)]
+    assert [len(g) for g in grouped(clips, at_once=4, load_ms=300)] == [15] * 4
+    assert [len(g) for g in grouped(clips, at_once=1, load_ms=300)] == [60]
+    assert [len(g) for g in grouped(clips[:8], at_once=4, load_ms=300)] == [8], "not worth a second process"
+    large = 15_500  # of 3.1 GB: it would be loaded for longer than it works
+    assert [len(g) for g in grouped(clips, at_once=4, load_ms=large)] == [60]
+    with_reel = grouped([*clips, Work("reel", 3 * HOUR)], at_once=4, load_ms=large)
+    assert [len(g) for g in with_reel] == [15] * 4 + [1], "beside ten hours' work it is little"
+
+
+def test_what_a_group_costs_before_its_first_word_counts_at_the_end_of_the_night() -> None:
+    model = 3_000_000_000
+    for minutes, begun in ((61, True), (60, False)):
+        line = queue([Work("reel", HOUR)], 1, NIGHT + timedelta(minutes=minutes), model)
+        assert line.start_ms == START_MS + 15_000
+        assert (line.next(NIGHT) is not None) == begun
+
+
+def test_a_group_that_is_put_back_is_the_next() -> None:
+    line = queue([Work(f"{n}", HOUR) for n in range(3)], at_once=2)
+    group = line.next(NIGHT)
+    assert group is not None
+    line.put_back(group)
+    assert not line.working and line.next(NIGHT) == group
 
 
 def test_short_ones_go_first_but_waiting_counts() -> None:
@@ -68,7 +112,7 @@ def test_the_order_does_not_depend_on_how_they_came(some: list[Work]) -> None:
 
 
 def test_never_more_than_its_places_at_once() -> None:
-    line = queue([Work(f"{n}", GROUP_MS) for n in range(5)], at_once=2)
+    line = queue([Work(f"{n}", HOUR) for n in range(5)], at_once=2)
     first, second = line.next(NIGHT), line.next(NIGHT)
     assert first and second and line.next(NIGHT) is None
     line.ended(first, [], NIGHT)

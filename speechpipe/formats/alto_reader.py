@@ -16,7 +16,7 @@ from speechpipe.formats.turns import CUED, Lane
 from speechpipe.transcript import Event, EventKind, Media, Rights, Segment, Step, Transcript, Word
 
 _NUMBER = re.compile(r"(\d{1,15})(?:\.0*)?", re.ASCII)
-_LANES = {"channel", "speaker"}
+_STRING = f"{{{ALTO}}}String"
 #: How ``processingStepSettings`` tells of a step's model.
 _MODEL = {"model": "model", "revision": "model_revision", "sha256": "model_sha256", "licence": "model_licence"}
 
@@ -35,29 +35,30 @@ def _transcript(root: Any) -> Transcript:
     timeline = next(root.iter(f"{{{TIMELINE}}}timeline"), None)
     if timeline is None:
         raise ValueError("it does not say that its places are times (no tag timeline): it describes a page")
-    tags: dict[str, Any] = {tag.get("TYPE"): tag.get("LABEL") for tag in _all(root, "OtherTag")}
-    lanes = {tag.get("ID"): _lane(tag) for tag in _all(root, "RoleTag")}
-    told = known([tag.get("LABEL") for tag in _all(root, "OtherTag") if tag.get("TYPE") in {"status", "finding"}])
+    kinds = [(tag.get("TYPE"), tag.get("LABEL")) for tag in _all(root, "Tags", "OtherTag")]
+    tags: dict[str, Any] = dict(kinds)
+    lanes = {tag.get("ID"): _lane(tag) for tag in _all(root, "Tags", "RoleTag")}
+    told = known([label for kind, label in kinds if kind in {"status", "finding"}])
     events = tuple(_events(root))
     repairs: list[str] = []
     segments = _segments(root, lanes, repairs)
     spoken = dict.fromkeys(segment.language for segment in segments if segment.language)
-    digest = root.findtext(f".//{{{ALTO}}}fileIdentifier", "")
-    duration = timeline.get("mediaDuration")
+    source = f"{{{ALTO}}}Description/{{{ALTO}}}sourceImageInformation/{{{ALTO}}}"
+    digest = root.findtext(f"{source}fileIdentifier", "")
     return replace(
         told,
         media=Media(
             timeline.get("media", ""),
             sha256=digest.removeprefix("sha256:") if digest.startswith("sha256:") else None,
-            duration_ms=None if duration is None else _whole(duration, "mediaDuration"),
+            duration_ms=_whole(timeline, "mediaDuration"),
         ),
         outcome="speech" if segments else ("no_speech" if told.outcome == "speech" else told.outcome),
         segments=segments,
         events=events,
         languages=tuple(tags["languages"].split()) if tags.get("languages") else tuple(spoken),
-        steps=tuple(_step(processing) for processing in _all(root, "Processing")),
+        steps=tuple(_step(processing) for processing in _all(root, "Description", "Processing")),
         warnings=told.warnings + tuple(repairs),
-        identifier=root.findtext(f".//{{{ALTO}}}documentIdentifier"),
+        identifier=root.findtext(f"{source}documentIdentifier"),
         title=tags.get("title"),
         rights=Rights(tags.get("rights"), tags.get("access")),
     )
@@ -65,7 +66,7 @@ def _transcript(root: Any) -> Transcript:
 
 def _segments(root: Any, lanes: dict[str, Lane], repairs: list[str]) -> tuple[Segment, ...]:
     found: list[Segment] = []
-    for block in _all(root, "TextBlock"):
+    for block in root.iter(f"{{{ALTO}}}TextBlock"):
         named = (lanes[tag] for tag in (block.get("TAGREFS") or "").split() if tag in lanes)
         lane = next(named, Lane(None, None))
         for line in _all(block, "TextLine"):
@@ -94,21 +95,20 @@ def _segments(root: Any, lanes: dict[str, Lane], repairs: list[str]) -> tuple[Se
 
 def _words(line: Any) -> Iterator[Word]:
     """The words; a person may have put several into one String, which then share its time with none of their own."""
-    for string in line.iterchildren(f"{{{ALTO}}}String"):
-        texts = tokens(string.get("CONTENT") or "")
+    for string in line.iterchildren(_STRING):
+        texts = tokens(string.get("CONTENT", ""))
         if len(texts) == 1:
-            start, end = _span(string)
-            yield Word(texts[0], start, end, _confidence(string))
+            yield Word(texts[0], *_span(string), _confidence(string))
         else:
             yield from (Word(text) for text in texts)
 
 
 def _events(root: Any) -> Iterator[Event]:
     """Illustrations whose type is a kind of event; the row tells the channel where it is not all of them."""
-    page = next(iter(_all(root, "Page")), None)
+    page = next(root.iter(f"{{{ALTO}}}Page"), None)
     height = page.get("HEIGHT") if page is not None else None
-    channels = {tag.get("ID"): _lane(tag).channel for tag in _all(root, "RoleTag")}
-    for picture in _all(root, "Illustration"):
+    channels = {tag.get("ID"): _lane(tag).channel for tag in _all(root, "Tags", "RoleTag")}
+    for picture in root.iter(f"{{{ALTO}}}Illustration"):
         start, end = _span(picture)
         kind = picture.get("TYPE")
         if kind in get_args(EventKind) and start is not None and end is not None:
@@ -147,19 +147,20 @@ def _value(text: str) -> Any:
 
 
 def _span(element: Any) -> tuple[int | None, int | None]:
-    start, width = element.get("HPOS"), element.get("WIDTH")
-    if start is None or width is None:
-        return None, None
-    where = f"line {element.sourceline}"
-    begins = _whole(start, f"{where}: HPOS")
-    return begins, begins + _whole(width, f"{where}: WIDTH")
+    start, width = _whole(element, "HPOS"), _whole(element, "WIDTH")
+    return (None, None) if start is None or width is None else (start, start + width)
 
 
-def _whole(text: str, what: str) -> int:
+def _whole(element: Any, name: str) -> int | None:
     """Milliseconds; through a floating-point number some would be lost."""
+    text = element.get(name)
+    if text is None:
+        return None
+    if text.isdecimal() and text.isascii() and len(text) <= 15:
+        return int(text)
     found = _NUMBER.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{what} is {text[:40]!r}, no number of milliseconds")
+        raise ValueError(f"line {element.sourceline}: {name} is {text[:40]!r}, no number of milliseconds")
     return int(found.group(1))
 
 
@@ -171,6 +172,7 @@ def _confidence(string: Any) -> float | None:
     return confidence if 0 <= confidence <= 1 else None
 
 
-def _all(root: Any, tag: str) -> Iterable[Any]:
-    elements: Iterable[Any] = root.iter(f"{{{ALTO}}}{tag}")
+def _all(parent: Any, *path: str) -> Iterable[Any]:
+    """The elements at the end of this path of names."""
+    elements: Iterable[Any] = parent.iterfind("/".join(f"{{{ALTO}}}{name}" for name in path))
     return elements

@@ -42,10 +42,9 @@ _NUMBER = re.compile(r"(?=.*\d)[\d+\-−–±.,:/ \u00a0\u202f]+")
 #: A pause this long is as good a place as a sentence's end, and better outside a cue than in it.
 PAUSE_MS = 600
 
-# Costs, against each other: one more cue costs 1, one more line outweighs everything.
+# Costs, against each other: one more cue costs 1.
 _MEANT_TO_STAND = 8.0
 _ANYWHERE, _CONJUNCTION, _CLAUSE, _SENTENCE = 3.0, 1.5, 0.7, 0.0
-_LINE = 1e6
 
 Spans = list[tuple[int, int]]
 
@@ -78,21 +77,24 @@ def cut_cues(
 
     best, cut_at = [0.0] + [inf] * count, [0] * (count + 1)
     for a in range(count):
+        if best[a] + 1 >= best[count]:
+            continue  # one more cue costs at least 1
         start = spans[a][0]
         so_far = best[a] - paused[a + 1]
         characters, used, lines = 0, 0, 1
         for b in range(a + 1, count + 1):
-            length = lengths[b - 1]
-            characters += length + 1
-            used += length + 1
+            length = lengths[b - 1] + 1
+            characters += length
+            used += length
             if used > wide + 1 and b - a > 1:
-                used = length + 1
+                used = length
                 lines += 1
-            too_long = timed and spans[b - 1][1] - start > longest and has_time(words, a, b)
-            if b - a > 1 and (lines > most_lines or too_long):
+                if lines > most_lines:
+                    break
+            if spans[b - 1][1] - start > longest and timed and b - a > 1 and has_time(words, a, b):
                 break
-            needed = characters * pace
-            missed = (needed if needed > least else least) - max(0, untils[b] - start)
+            needed, shown = characters * pace, untils[b] - start
+            missed = (needed if needed > least else least) - (shown if shown > 0 else 0)
             cost = so_far + fixed[b] + (missed * hurry if missed > 0 else 0.0)
             if cost < best[b]:
                 best[b], cut_at[b] = cost, a
@@ -104,23 +106,24 @@ def cut_lines(
 ) -> tuple[tuple[Word, ...], ...]:
     """The words on as few lines as they need, broken where it reads best and as evenly as can be."""
     wide = limits.max_line_chars
-    characters = sum(lengths) + len(words) - 1
-    if wide is None or characters <= wide or len(words) == 1:
+    count, characters = len(words), sum(lengths) + len(words) - 1
+    if wide is None or characters <= wide or count == 1:
         return (tuple(words),)
-    even = characters / _fewest_lines(lengths, wide)
-    numbers = [is_number(word.text) for word in words]
-    count = len(words)
+    before = [0, *accumulate(length + 1 for length in lengths)]
+    furthest, needed = _greedy(before, wide)
+    even = characters / needed[0]
     best, cut_at = [0.0] + [inf] * count, [0] * (count + 1)
     for a in range(count):
-        used, digits = -1, True
-        for b in range(a + 1, count + 1):
-            used += lengths[b - 1] + 1
-            digits = digits and numbers[b - 1]
-            if used > wide and b - a > 1:
+        if best[a] == inf:
+            continue
+        # Only ways with the fewest lines: a line may end where one line less is needed for the rest.
+        for b in range(furthest[a], a, -1):
+            if needed[b] != needed[a] - 1:
                 break
+            used = before[b] - before[a] - 1
             end = costs[b] if b < count else 0.0
-            alone = _MEANT_TO_STAND if digits else 0.0
-            cost = best[a] + _LINE + end + alone + 4 * ((used - even) / wide) ** 2
+            alone = _MEANT_TO_STAND if all(is_number(word.text) for word in words[a:b]) else 0.0
+            cost = best[a] + end + alone + 4 * ((used - even) / wide) ** 2
             if cost < best[b]:
                 best[b], cut_at[b] = cost, a
     return tuple(tuple(words[a:b]) for a, b in pairwise(_edges(cut_at)))
@@ -146,7 +149,7 @@ def badness(before: str, after: str, conjunctions: frozenset[str] = frozenset())
 
 def is_number(text: str) -> bool:
     """Whether ``text`` is digits and their marks only."""
-    return _NUMBER.fullmatch(text) is not None
+    return not text[:1].isalpha() and _NUMBER.fullmatch(text) is not None
 
 
 def has_time(words: Sequence[Word], a: int, b: int) -> bool:
@@ -160,11 +163,17 @@ def _edges(cut_at: Sequence[int]) -> list[int]:
     return edges[::-1]
 
 
-def _fewest_lines(lengths: Sequence[int], wide: int) -> int:
-    lines, used = 1, -1
-    for length in lengths:
-        if used >= 0 and used + 1 + length > wide:
-            lines, used = lines + 1, length
-        else:
-            used += length + 1
-    return lines
+def _greedy(before: Sequence[int], wide: int) -> tuple[list[int], list[int]]:
+    """For each word, where a line that begins with it must end, and how many lines the words from it on need.
+
+    Args:
+        before: characters before each word, spaces included, and of all.
+    """
+    count = len(before) - 1
+    furthest, needed = [count] * count, [0] * (count + 1)
+    end = count
+    for a in reversed(range(count)):
+        while end > a + 1 and before[end] - before[a] - 1 > wide:
+            end -= 1
+        furthest[a], needed[a] = end, needed[end] + 1
+    return furthest, needed

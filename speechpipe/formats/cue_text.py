@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from speechpipe.formats.webvtt import time_stamp
 
 _TAG = re.compile(r"<([^>]*)(?:>|$)")
+#: A word by itself in a tag that says nothing of it.
+_WORD = re.compile(r"(?<![^\s>])<c>([^<&]*)</c>(?![^\s<])")
 _START = re.compile(r"([^\t\n\f .]*)((?:\.[^\t\n\f .]*)*)(?:[\t\n\f ](.*))?", re.DOTALL)
 #: Tags that are kept; others are ignored and their text stays.
 TAGS = frozenset({"c", "i", "b", "u", "ruby", "rt", "v", "lang"})
@@ -38,12 +40,11 @@ def tree(text: str) -> Node:
     """The tree of a cue's text: strings, time stamps (ms, as numbers) and tags."""
     root = Node()
     path = [root]
-    at = 0
-    for found in _TAG.finditer(text):
-        _add_text(path[-1], text[at : found.start()])
-        at = found.end()
-        _tag(path, found.group(1))
-    _add_text(path[-1], text[at:])
+    *inner, last = _TAG.split(text)
+    for plain, tag in zip(inner[::2], inner[1::2], strict=True):
+        _add_text(path[-1], plain)
+        _tag(path, tag)
+    _add_text(path[-1], last)
     return root
 
 
@@ -53,6 +54,7 @@ def pieces(text: str) -> list[Piece]:
         return [Piece(html.unescape(text) if "&" in text else text, None, None)]
     stamp: int | None = None
     found: list[Piece] = []
+    text = _WORD.sub(r"\1", text)
     # Not by recursion: nothing limits how deep tags may be nested.
     path: list[tuple[Iterator[Node | str | int], str | None]] = [(iter(tree(text).children), None)]
     while path:

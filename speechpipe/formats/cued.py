@@ -22,15 +22,20 @@ _TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one voice says in one cue. ``words``: with times of their own, where the file has them."""
+    """What one voice says in one cue. ``name``: the cue's number; ``words``: with times of their own, where the file
+    has them."""
 
-    where: str
+    name: str
     start_ms: int
     end_ms: int
     text: str
     voice: str | None = None
     words: tuple[Word, ...] = ()
     language: str | None = None
+
+    @property
+    def where(self) -> str:
+        return place(self.name, self.start_ms)
 
 
 def transcript(read: Iterable[Read], note: Sequence[str], repairs: Iterable[tuple[str, str]] = ()) -> Transcript:

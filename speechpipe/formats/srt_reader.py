@@ -44,14 +44,13 @@ def _cues(lines: list[str], repairs: list[tuple[str, str]]) -> Iterator[cued.Rea
                 f"line {at + 2 + body.index(wrong)} has no times that can be read ({wrong[:60]!r})", "SubRip"
             )
         start, end = _ms(found.groups()[:4]), _ms(found.groups()[4:])
-        where = cued.place(lines[begins[place]].strip() if begins[place] < at else "", start)
         text = "\n".join(body)
-        if any(not line.strip() for line in body):
-            repairs.append(("has a blank line in it; what follows was taken as its text", where))
-        if _MARKUP.search(text):
-            repairs.append(("has formatting, which was left out", where))
-            text = _MARKUP.sub("", text)
-        yield cued.Read(where, start, end, text)
+        one = cued.Read(lines[begins[place]].strip() if begins[place] < at else "", start, end, _MARKUP.sub("", text))
+        if not all(line.strip() for line in body):
+            repairs.append(("has a blank line in it; what follows was taken as its text", one.where))
+        if one.text != text:
+            repairs.append(("has formatting, which was left out", one.where))
+        yield one
 
 
 def _ms(parts: tuple[str, ...]) -> int:

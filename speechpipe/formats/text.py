@@ -21,15 +21,21 @@ def clean(text: str) -> str:
 
     The text of an ordinary transcript comes back unchanged.
     """
-    if text.isascii() and text.isprintable() and "  " not in text:
-        return text.strip(" ")
-    return " ".join(tokens(text))
+    text = text.replace("\n", " ")
+    return text.strip(" ") if _is_plain(text) else " ".join(tokens(text))
 
 
 def tokens(text: str) -> list[str]:
     """The words of ``clean(text)``."""
-    spaced = _SPACES.sub(" ", unicodedata.normalize("NFC", _FORBIDDEN.sub("", _SPACES.sub(" ", text))))
-    return spaced.split(" ") if (spaced := spaced.strip(" ")) else []
+    text = text.replace("\n", " ")
+    if not _is_plain(text):
+        text = _SPACES.sub(" ", unicodedata.normalize("NFC", _FORBIDDEN.sub("", _SPACES.sub(" ", text))))
+    return spaced.split(" ") if (spaced := text.strip(" ")) else []
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is in composed form, without controls and without any other space than single ones."""
+    return text.isprintable() and "  " not in text and (text.isascii() or unicodedata.is_normalized("NFC", text))
 
 
 def visible_length(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from speechpipe.formats.breaks import is_number
 from speechpipe.formats.captions import Cue, cues
@@ -30,8 +31,9 @@ def document(note: Iterable[str], blocks: Iterable[str]) -> bytes:
 def block(cue: Cue, lines: list[str]) -> str:
     """The cue with these lines of escaped or marked-up text."""
     text = "\n".join(lines)
-    if cue.lane is not None and cue.lane.name:
-        text = f"<v {escape(cue.lane.name)}>{text}</v>"
+    lane = cue.lane
+    if lane is not None and (name := lane.name):
+        text = f"<v {escape(name)}>{text}</v>"
     # A line of digits only is taken for a cue's number by some players.
     if is_number(text) or "\n" in text:
         text = "\n".join(f"<c>{line}</c>" if is_number(line) else line for line in text.split("\n"))
@@ -45,4 +47,9 @@ def escape(text: str) -> str:
 def timestamp(milliseconds: int) -> str:
     """``HH:MM:SS.mmm``, with more digits for hours where needed."""
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"
+    return f"{_clock(seconds)}.{rest:03d}"
+
+
+@lru_cache  # words follow each other closely
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -30,7 +30,6 @@ def read(content: bytes) -> Transcript:
 
 def _read(cue: webvtt.Cue) -> Iterator[cued.Read]:
     """One for each voice of the cue."""
-    where = cued.place(cue.id, cue.start_ms)
     by_voice: list[list[Piece]] = []
     for piece in pieces(cue.text):
         if by_voice and (by_voice[-1][0].voice == piece.voice or not piece.text.strip()):
@@ -42,7 +41,7 @@ def _read(cue: webvtt.Cue) -> Iterator[cued.Read]:
     for own in by_voice or [[]]:
         text = "".join(piece.text for piece in own)
         voice = own[0].voice if own else None
-        yield cued.Read(where, cue.start_ms, cue.end_ms, text, voice, _words(own, cue))
+        yield cued.Read(cue.id, cue.start_ms, cue.end_ms, text, voice, _words(own, cue))
 
 
 def _words(own: list[Piece], cue: webvtt.Cue) -> tuple[Word, ...]:
@@ -76,4 +75,7 @@ def _words(own: list[Piece], cue: webvtt.Cue) -> tuple[Word, ...]:
 def _word(text: str, start: int | None, ends: list[int]) -> Word:
     if start is None:
         return Word(text)
-    return Word(text, start, max(start, next((end for end in ends if end > start), start)))
+    for end in ends:
+        if end > start:
+            return Word(text, start, end)
+    return Word(text, start, start)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 _TIMING = re.compile(
     r"[ \t\f]*(\d{2,}|\d+(?=:\d\d:)):(\d\d)(?::(\d\d))?\.(\d{3})[ \t\f]*-->"
     r"[ \t\f]*(\d{2,}|\d+(?=:\d\d:)):(\d\d)(?::(\d\d))?\.(\d{3})(?!\d)(.*)",
     re.ASCII,
 )
+_STAMP = re.compile(r"(\d{2,}|\d+(?=:\d\d:)):(\d\d)(?::(\d\d))?\.(\d{3})", re.ASCII)
 _BLANK = " \t\f"
 
 
@@ -98,14 +100,14 @@ def _times(line: str) -> tuple[int, int, str] | None:
 
 def time_stamp(text: str) -> int | None:
     """Milliseconds of ``HH:MM:SS.mmm`` or ``MM:SS.mmm``; None where it is none."""
-    found = re.fullmatch(r"(\d{2,}|\d+(?=:\d\d:)):(\d\d)(?::(\d\d))?\.(\d{3})", text, re.ASCII)
+    found = _STAMP.fullmatch(text)
     return None if found is None else _ms(found.groups())
 
 
-def _ms(parts: tuple[str | None, ...]) -> int | None:
+def _ms(parts: tuple[str | Any, ...]) -> int | None:
     first, second, third, fraction = parts
-    hours, minutes, seconds = (first, second, third) if third is not None else ("0", first, second)
+    hours, minutes, seconds = ("0", first, second) if third is None else (first, second, third)
     # No recording has more hours than ten digits tell; longer ones would only take time to multiply.
-    if len(hours or "") > 10 or len(minutes or "") != 2 or int(minutes or 0) > 59 or int(seconds or 0) > 59:
+    if len(hours) > 10 or len(minutes) != 2 or minutes > "59" or seconds > "59":
         return None
-    return ((int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)) * 1000 + int(fraction or 0)
+    return int(hours) * 3_600_000 + int(minutes) * 60_000 + int(seconds + fraction)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import accumulate, combinations, pairwise
 from math import inf
 from typing import Any
 
@@ -136,6 +136,38 @@ def test_cuts_are_the_cheapest_there_are() -> None:
     ways = ((0, *cuts, len(texts)) for count in range(len(texts)) for cuts in combinations(inner, count))
     found = breaks.cut_cues(segment.words, lengths, spans, costs, narrow)
     assert price(tuple(found)) == pytest.approx(min(map(price, ways)))
+
+
+@pytest.mark.parametrize("wide", [10, 14, 22, 35])
+@pytest.mark.parametrize(
+    "text", ["ja, og 1985 så kom Anna Berg hjem. Da var 12 alle", "a bb ccc dddddddddddddddd e 1 2"]
+)
+def test_lines_are_the_fewest_and_of_these_the_best(text: str, wide: int) -> None:
+    """Against every way to cut, tried one by one."""
+    words = [Word(word) for word in text.split()]
+    lengths, costs = [len(word.text) for word in words], breaks.costs_of_breaks(text.split(), "nb")
+    inner = range(1, len(words))
+    ways = [(0, *cuts, len(words)) for count in range(len(words)) for cuts in combinations(inner, count)]
+
+    def widths(edges: tuple[int, ...]) -> list[int]:
+        return [sum(lengths[a:b]) + b - a - 1 for a, b in pairwise(edges)]
+
+    def fits(edges: tuple[int, ...]) -> bool:
+        return all(w <= wide or b - a == 1 for w, (a, b) in zip(widths(edges), pairwise(edges), strict=True))
+
+    fit = list(filter(fits, ways))
+    fewest = min(map(len, fit))
+
+    def price(edges: tuple[int, ...]) -> float:
+        even = len(text) / (fewest - 1)
+        total = sum(costs[b] for b in edges[1:-1]) + 4 * sum(((w - even) / wide) ** 2 for w in widths(edges))
+        alone = sum(all(breaks.is_number(word.text) for word in words[a:b]) for a, b in pairwise(edges))
+        return total + 8 * alone
+
+    lines = breaks.cut_lines(words, lengths, costs, limits(max_line_chars=wide))
+    found = tuple(accumulate((len(line) for line in lines), initial=0))
+    assert len(found) == fewest
+    assert price(found) == pytest.approx(min(price(way) for way in fit if len(way) == fewest))
 
 
 @pytest.mark.parametrize("text", ["7", "-40", "3,14", "12:30", "1 000", "1985."])

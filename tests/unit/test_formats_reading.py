@@ -192,6 +192,20 @@ def test_unclosed_and_unknown_tags_are_left_out() -> None:
     assert {piece.voice for piece in pieces} == {"A"}
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<c>en</c> <c>to</c>", "en to"),
+        ("&am<c>p;</c> en", "&amp; en"),  # a reference does not go on behind a tag
+        ("<c>&am</c>p; en", "&amp; en"),
+        ("<v A><c>en</c> to</v>", "en to"),
+        ("<c>en<c>to</c></c>", "ento"),
+    ],
+)
+def test_the_tag_of_a_word_is_no_text(text: str, said: str) -> None:
+    assert "".join(piece.text for piece in cue_text.pieces(text)) == said
+
+
 # ---- SubRip ----
 
 

@@ -75,7 +75,8 @@ def batch(asked: Asked, how: How, title: str) -> State[Any]:
         places_at_work = int(os.environ.get(AT_ONCE, "1"))
         line = queue(map(work_of, chosen), places_at_work, deadline(asked.until, began), with_models.size)
         if chosen:
-            log.info("%d recordings to do, %d at once.", len(chosen), line.at_once)
+            told = f"{len(chosen)} recording{'s' if len(chosen) > 1 else ''} to do"
+            log.info("%s, in %d runs, %d at once.", told, len(line.groups), line.at_once)
         tag = f"batch-{str(runtime.flow_run.id)[:8]}"
         night = Night(chosen, line, crew(how, any(one.choice.again for one in chosen), tag))
         with tags(tag):

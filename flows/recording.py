@@ -28,6 +28,7 @@ from speechpipe.repositories.rights import may_show, public_text
 from speechpipe.settings import Settings
 
 from .ending import end_children
+from .fetching import Fetching
 from .parameters import How, OneRecording
 from .places import OUTPUTS, RECORDINGS, Found, Places, below
 from .process import tame, turn
@@ -196,7 +197,10 @@ def transcriber(settings: Settings) -> Transcriber:
 
 @lru_cache(maxsize=1)
 def _transcriber(settings: str) -> Transcriber:
-    return Transcriber(Settings.model_validate_json(settings))
+    fetching = Fetching()
+    made = Transcriber(Settings.model_validate_json(settings), fetching)
+    fetching.close()
+    return made
 
 
 @lru_cache(maxsize=1)

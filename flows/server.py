@@ -53,8 +53,11 @@ class Server:
                     if answer.status == 200:
                         threading.Thread(target=self._watch, daemon=True).start()
                         return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
+            except urllib.error.HTTPError as error:
+                error.close()
+            except OSError:
+                pass
+            time.sleep(0.1)
         raise DependencyError("The Prefect server did not start.", cure=f"Its log says why: {self._log}")
 
     def end(self) -> None:

@@ -15,8 +15,11 @@ from flows.choices import EVERYTHING, NO_END
 from flows.environment import TEMPORARY, set_up
 from flows.parameters import How, NewRecordings, OneRecording
 from flows.places import Places
+from speechpipe import installed
 from speechpipe.errors import BrokenModel, EngineError, Interrupted, OutputError, SpeechpipeError, UnreadableMedia
 from speechpipe.repositories.contract import Item, Part
+from tests import hub as stand_in
+from tests.hub import national_models
 
 STAGES = ["chunk", "transcribe", "align", "deposit"]
 
@@ -312,6 +315,30 @@ def test_an_unknown_model_ends_the_run_before_any_work(places: Places, monkeypat
     assert "whisper-of-nobody" in state.message and "Traceback" not in state.message
     assert children_of(state) == {}
     assert not places.outputs.exists()
+
+
+@pytest.mark.usefixtures("server")
+def test_a_model_that_is_fetched_first_is_seen_in_the_log_and_on_the_page(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("flows.fetching.log.info", lambda told, *parts: said.append(told % parts))
+    name = "NbAiLab/nb-whisper-tiny"
+    monkeypatch.setenv("SPEECHPIPE_MODELS_FOLDER", str(tmp_path / "models"))
+    monkeypatch.setenv("SPEECHPIPE_MODEL", name)
+    with stand_in.running() as hub:
+        national_models(hub, installed.models_folder())
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        state = new("1954")
+    assert state.is_completed(), state.message
+    said = [line for line in said if line.startswith("The model")]
+    assert re.fullmatch(rf"The model {name} is not here yet and is fetched now: \d+\.\d MB\.", said[0])
+    assert re.fullmatch(rf"The model {name}: \d+ % of \d+\.\d MB are here\.", said[1])
+    assert said[-1] == f"The model {name} is ready." and len(said) <= 13
+    (bar,) = latest("model")
+    assert bar.data == 100.0 and bar.description == f"{name}: fetching"
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert new("1954", again=True).is_completed(), "it is here now"
 
 
 @pytest.mark.usefixtures("server")

@@ -12,6 +12,7 @@ from speechpipe.audio import RATE, Pcm
 FRAME_SAMPLES = 512
 FRAME_MS = 32
 _CONTEXT = 64  # samples of the frame before that the network sees with each frame
+_LEAD_FRAMES = 64  # of silence, before the first sound
 #: The sound is listened to 2 s at a time: more takes no less time, and a lane that is listened to no less memory.
 BLOCK_SAMPLES = 64 * FRAME_SAMPLES
 
@@ -55,6 +56,8 @@ class Activity:
         self._found = bytearray()
         #: Heard so far.
         self.samples = 0
+        # Before it has heard anything, it takes a first word that is short for nothing.
+        self._run(np.zeros((_LEAD_FRAMES, FRAME_SAMPLES + _CONTEXT), np.float32))
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -67,11 +70,14 @@ class Activity:
         self._sound[_CONTEXT : _CONTEXT + len(block)] = block
         self._sound[_CONTEXT + len(block) :] = 0
         self._frames[:] = self._windows
-        output, h, c = self._session.run(None, {"input": self._frames[:count], "h": self._h, "c": self._c})
-        self._h[:], self._c[:] = h, c
+        found = self._run(self._frames[:count])
         self._sound[:_CONTEXT] = self._sound[len(block) : len(block) + _CONTEXT]
-        found = np.asarray(np.reshape(output, -1), np.float32)
         self._found += found.tobytes()
         self.samples += len(block)
         if self._on_heard is not None:
             self._on_heard(found)
+
+    def _run(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        output, h, c = self._session.run(None, {"input": frames, "h": self._h, "c": self._c})
+        self._h[:], self._c[:] = h, c
+        return np.asarray(np.reshape(output, -1), np.float32)

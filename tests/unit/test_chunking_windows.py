@@ -39,7 +39,7 @@ def test_margins_stay_within_the_recording() -> None:
     assert plan_windows(probabilities, 6_390, Chunking()) == [Window(0, 6_390)]
 
 
-@pytest.mark.parametrize("probabilities", [heard(0), heard(60), np.full(100, 0.49, np.float32)])
+@pytest.mark.parametrize("probabilities", [heard(0), heard(60), np.full(100, 0.39, np.float32)])
 def test_no_speech_no_windows(probabilities: np.ndarray) -> None:
     assert plan(probabilities) == []
 
@@ -56,10 +56,10 @@ def test_a_window_ends_in_the_long_pause_not_in_the_last_that_fits() -> None:
 
 
 def test_of_two_pauses_of_one_length_the_deeper_is_taken() -> None:
-    shallow = heard(0.5, 10, 0.32, 10, 0.32, 15, 0.5, low=0.3)
+    shallow = heard(0.5, 10, 0.32, 10, 0.32, 15, 0.5, low=0.25)
     shallow[-(16 + 469 + 10) : -(16 + 469)] = 0.01
     assert [round(window.end_ms / 1000) for window in plan(shallow)] == [21, 36]
-    shallow = heard(0.5, 10, 0.32, 10, 0.32, 15, 0.5, low=0.3)
+    shallow = heard(0.5, 10, 0.32, 10, 0.32, 15, 0.5, low=0.25)
     shallow[16 + 312 : 16 + 312 + 10] = 0.01
     assert [round(window.end_ms / 1000) for window in plan(shallow)] == [11, 36]
 

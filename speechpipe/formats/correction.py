@@ -107,7 +107,7 @@ def check_same_recording(original: Transcript, read: Transcript) -> None:
     if ours.sha256 and theirs.sha256:
         differ = ours.sha256 != theirs.sha256
     else:
-        differ = bool(ours.name and theirs.name) and clean(ours.name) != clean(theirs.name)
+        differ = bool(ours.name and theirs.name) and _plain(ours.name) != _plain(theirs.name)
     if differ:
         raise UsageError(
             f"These are transcripts of different recordings: {theirs.name} and {ours.name}.",

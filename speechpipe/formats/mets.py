@@ -16,7 +16,7 @@ from lxml import etree
 from speechpipe.formats import premis
 from speechpipe.formats.alto import DATE, XSI
 from speechpipe.formats.captions import Cue, cues
-from speechpipe.formats.provenance import created, told
+from speechpipe.formats.provenance import created, findings, rights, settings_digest, statement, told
 from speechpipe.formats.text import clean
 from speechpipe.formats.turns import turns
 from speechpipe.formats.vtt import timestamp
@@ -26,6 +26,7 @@ from speechpipe.transcript import Transcript
 
 METS = "http://www.loc.gov/METS/"
 XLINK = "http://www.w3.org/1999/xlink"
+DC = "http://purl.org/dc/elements/1.1/"
 SCHEMAS = (
     f"{METS} http://www.loc.gov/standards/mets/mets.xsd {premis.PREMIS} http://www.loc.gov/standards/premis/premis.xsd"
 )
@@ -43,12 +44,13 @@ def describe(transcript: Transcript, captions: Captions, files: Mapping[str, byt
     )
     mets = etree.Element(
         f"{{{METS}}}mets",
-        nsmap={None: METS, "xlink": XLINK, "premis": premis.PREMIS, "xsi": XSI},  # type: ignore[dict-item]
+        nsmap={None: METS, "xlink": XLINK, "dc": DC, "premis": premis.PREMIS, "xsi": XSI},  # type: ignore[dict-item]
     )
     mets.set(f"{{{XSI}}}schemaLocation", SCHEMAS)
     label = next((text for name in (transcript.title, transcript.media.name) if (text := clean(name or ""))), None)
     set_known(mets, OBJID=identity, TYPE="audio transcript", LABEL=label)
     _header(mets, transcript)
+    _description(mets, transcript)
     ids = {name: f"file{number}" for number, name in enumerate(files, 1)}
     admin = _Admin(_add(mets, "amdSec", ID="amd1"), identity)
     _administrative(admin, transcript, files, types, ids)
@@ -88,6 +90,21 @@ def _header(mets: Any, transcript: Transcript) -> None:
         _add(agent, "name", text=software)
     if transcript.revision:
         _add(_add(header, "agent", ROLE="EDITOR", TYPE="INDIVIDUAL"), "name", text=transcript.revision.by)
+
+
+def _description(mets: Any, transcript: Transcript) -> None:
+    """In Dublin Core: what it is, in which languages, what may be done, and what a reader must know."""
+    wrap = _add(_add(mets, "dmdSec", ID="dmd1"), "mdWrap", MDTYPE="DC")
+    data = _add(wrap, "xmlData")
+    described = [("title", transcript.title), ("identifier", transcript.identifier)]
+    described += [("language", language) for language in transcript.languages]
+    described += [("rights", f"{name}: {text}") for name, text in rights(transcript)]
+    described += [("description", text) for text in (statement(transcript), *findings(transcript))]
+    if digest := settings_digest(transcript):
+        described.append(("description", f"Settings: {digest}"))
+    for name, text in described:
+        if text and clean(text):
+            add(data, f"{{{DC}}}{name}", text)
 
 
 def _administrative(
@@ -160,7 +177,8 @@ def _location(file: Any, name: str) -> None:
 
 
 def _structure(mets: Any, transcript: Transcript, made: list[Cue], ids: Mapping[str, str], alto: str | None) -> None:
-    recording = _add(_add(mets, "structMap", TYPE="LOGICAL"), "div", TYPE="recording", LABEL=transcript.media.name)
+    recording = _add(_add(mets, "structMap", TYPE="LOGICAL"), "div", TYPE="recording", DMDID="dmd1")
+    set_known(recording, LABEL=transcript.media.name)
     for id_ in ("media", *ids.values()):
         _add(recording, "fptr", FILEID=id_)
     of_segment: dict[int, list[Cue]] = {}

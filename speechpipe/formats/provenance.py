@@ -49,6 +49,11 @@ def rights(transcript: Transcript) -> list[tuple[str, str]]:
     return [(name, clean(text)) for name, text in known.items() if text and clean(text)]
 
 
+def note(transcript: Transcript, header: bool) -> list[str]:
+    """What a file tells of itself: all provenance or, without the header, only what must not go untold."""
+    return provenance(transcript) if header else findings(transcript)
+
+
 def provenance(transcript: Transcript) -> list[str]:
     """Title, source, languages, rights, statement, findings and steps, one a line."""
     media = transcript.media

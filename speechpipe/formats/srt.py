@@ -1,4 +1,4 @@
-"""SubRip: numbered cues with times and text. It has no comments, so the last cue says what the text is."""
+"""SubRip: numbered cues with times and text. It has no comments, so cues behind the last one say what the text is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from speechpipe.formats import breaks
 from speechpipe.formats.captions import cues
-from speechpipe.formats.provenance import statement
+from speechpipe.formats.provenance import note, statement
 from speechpipe.formats.text import visible_length
 from speechpipe.formats.vtt import timestamp
 from speechpipe.settings import Captions
@@ -16,13 +16,12 @@ _CREDIT_MS = 3_000
 _CREDIT_LINE = 42
 #: Players take this for the beginning of a tag.
 _TAG = re.compile(r"<(?=[A-Za-z/])")
+_Shown = tuple[int, int, str]
 
 
 def write(transcript: Transcript, captions: Captions) -> bytes:
-    made = cues(transcript, captions)
-    shown = [(cue.start_ms, cue.end_ms, "\n".join(cue.line_texts)) for cue in made]
-    if captions.header:
-        shown.append(_credit(transcript, shown))
+    shown = [(cue.start_ms, cue.end_ms, "\n".join(cue.line_texts)) for cue in cues(transcript, captions)]
+    shown += _credits(transcript, captions.header, shown)
     blocks = [
         f"{number}\n{_stamp(start)} --> {_stamp(end)}\n{_TAG.sub('< ', text)}\n"
         for number, (start, end, text) in enumerate(shown, 1)
@@ -30,27 +29,26 @@ def write(transcript: Transcript, captions: Captions) -> bytes:
     return "\n".join(blocks or [""]).encode()
 
 
-def credit(transcript: Transcript) -> str:
-    """What the text is and what made it, for the last cue."""
-    models = [step.model for step in transcript.steps if step.what == "transcribe" and step.model]
-    told = " ".join([statement(transcript), *(f"Model: {model}." for model in models)])
-    access = transcript.rights.access
-    return f"[{told} Access: {access}.]" if access else f"[{told}]"
+def _credits(transcript: Transcript, header: bool, shown: list[_Shown]) -> list[_Shown]:
+    """A cue for each line of provenance. The first, that nobody has read the text, is behind all other cues or, where
+    there is no room, at the end of the recording; the rest behind that, where players show nothing more."""
+    told = sorted(note(transcript, header), key=lambda line: line != statement(transcript))
+    start = max((end for _, end, _ in shown), default=0)
+    duration = transcript.media.duration_ms
+    if duration is not None:
+        start = min(start, max(0, duration - _CREDIT_MS))
+    start = max([start, *(begins + 1 for begins, _, _ in shown)])
+    rest = max(start + _CREDIT_MS, duration or 0)
+    starts = [start, *(rest + place * _CREDIT_MS for place in range(len(told) - 1))]
+    return [(at, at + _CREDIT_MS, _lines(f"[{line}]")) for at, line in zip(starts, told, strict=False)]
 
 
-def _credit(transcript: Transcript, shown: list[tuple[int, int, str]]) -> tuple[int, int, str]:
-    """After all other cues, or where the recording leaves no room, at its end."""
-    words = [Word(text) for text in _TAG.sub("< ", credit(transcript)).split()]
+def _lines(text: str) -> str:
+    words = [Word(word) for word in _TAG.sub("< ", text).split()]
     lengths = [visible_length(word.text) for word in words]
     narrow = Captions.model_validate({"max_line_chars": _CREDIT_LINE})
     lines = breaks.cut_lines(words, lengths, [0.0] * len(words), narrow)
-    last_start, last_end = max(((start, end) for start, end, _ in shown), default=(-1, 0))
-    duration = transcript.media.duration_ms
-    start = max((end for _, end, _ in shown), default=last_end)
-    if duration is not None:
-        start = min(start, max(0, duration - _CREDIT_MS))
-    start = max(start, last_start + 1)
-    return start, start + _CREDIT_MS, "\n".join(" ".join(word.text for word in line) for line in lines)
+    return "\n".join(" ".join(word.text for word in line) for line in lines)
 
 
 def _stamp(milliseconds: int) -> str:

@@ -1,18 +1,25 @@
-"""SubRip read back. It has no names and no provenance but what our last cue tells; its neighbour JSON has the rest."""
+"""SubRip read back. It has no names; its provenance stands in our last cues."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from speechpipe.formats import cued
+from speechpipe.formats.provenance import NOT_REVIEWED, ORIGIN_UNKNOWN, OUTCOMES, WITHHELD
 from speechpipe.formats.text import clean
 from speechpipe.transcript import Transcript
 
 _STAMP = r"(\d{1,10}):(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 _TIMES = re.compile(rf"\s*{_STAMP}\s*-->\s*{_STAMP}(?:\s.*)?", re.ASCII)
 _MARKUP = re.compile(r"</?(?:[ibu]|font)(?:\s[^<>]*)?>", re.IGNORECASE)
-_CREDIT = re.compile(r"\[(Machine-generated transcript; .*|Transcript; corrected by .*|It is not known who .*)\]")
+_CREDIT = re.compile(r"\[(.*)\]")
+#: How the first of them begins.
+_FIRST = (
+    *(NOT_REVIEWED, "Machine-generated transcript; corrected by ", "Transcript; corrected by ", ORIGIN_UNKNOWN),
+    *(*OUTCOMES.values(), "Incomplete", WITHHELD),
+)
 
 
 def read(content: bytes) -> Transcript:
@@ -20,11 +27,16 @@ def read(content: bytes) -> Transcript:
     lines = cued.decoded(content).replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd").split("\n")
     repairs: list[tuple[str, str]] = []
     found = list(_cues(lines, repairs))
-    note: list[str] = []
-    if found and (told := _CREDIT.fullmatch(clean(found[-1].text))):
-        found.pop()
-        note = _note(told.group(1))
-    return cued.transcript(found, note, repairs)
+    credits = _credits(found)
+    return cued.transcript(found[: len(found) - len(credits)], credits, repairs)
+
+
+def _credits(found: list[cued.Read]) -> list[str]:
+    """The lines of provenance in the last cues."""
+    texts = takewhile(bool, (_CREDIT.fullmatch(clean(one.text)) for one in reversed(found)))
+    lines = [text[1] for text in texts if text][::-1]
+    first = next((at for at, line in enumerate(lines) if line.startswith(_FIRST)), len(lines))
+    return lines[first:]
 
 
 def _cues(lines: list[str], repairs: list[tuple[str, str]]) -> Iterator[cued.Read]:
@@ -56,11 +68,3 @@ def _cues(lines: list[str], repairs: list[tuple[str, str]]) -> Iterator[cued.Rea
 def _ms(parts: tuple[str, ...]) -> int:
     hours, minutes, seconds, fraction = parts
     return ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(fraction.ljust(3, "0"))
-
-
-def _note(told: str) -> list[str]:
-    """The credit's sentences as lines of provenance."""
-    rest, _, access = told.partition(" Access: ")
-    said, *models = rest.split(" Model: ")
-    lines = [said, *(f"Recognition: unknown , model {model.removesuffix('.')}" for model in models)]
-    return lines + ([f"Access: {access.removesuffix('.')}"] if access else [])

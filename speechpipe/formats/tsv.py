@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speechpipe.formats.captions import words_of
-from speechpipe.formats.provenance import provenance
+from speechpipe.formats.provenance import note
 from speechpipe.formats.text import clean
 from speechpipe.formats.turns import in_order
 from speechpipe.settings import Captions
@@ -13,9 +13,9 @@ COLUMNS = ("start_ms", "end_ms", "word", "confidence", "timing", "segment", "cha
 
 
 def write(transcript: Transcript, captions: Captions) -> bytes:
-    note = [f"# {line}" for line in provenance(transcript)] if captions.header else []
+    told = [f"# {line}" for line in note(transcript, captions.header)]
     rows = [line for segment in in_order(transcript.segments) for line in _rows(segment)]
-    return "\n".join([*note, "\t".join(COLUMNS), *rows, ""]).encode()
+    return "\n".join([*told, "\t".join(COLUMNS), *rows, ""]).encode()
 
 
 def _rows(segment: Segment) -> list[str]:

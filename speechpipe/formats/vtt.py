@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from speechpipe.formats.breaks import is_number
 from speechpipe.formats.captions import Cue, cues
-from speechpipe.formats.provenance import provenance
+from speechpipe.formats.provenance import note
 from speechpipe.settings import Captions
 from speechpipe.transcript import Transcript
 
@@ -17,7 +17,7 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 def write(transcript: Transcript, captions: Captions) -> bytes:
     return document(
-        provenance(transcript) if captions.header else [],
+        note(transcript, captions.header),
         (block(cue, [escape(text) for text in cue.line_texts]) for cue in cues(transcript, captions)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speechpipe.formats.captions import Cue, cues
-from speechpipe.formats.provenance import provenance
+from speechpipe.formats.provenance import note
 from speechpipe.formats.vtt import block, document, escape, timestamp
 from speechpipe.settings import Captions
 from speechpipe.transcript import Transcript
@@ -15,8 +15,8 @@ NOTE = (
 
 
 def write(transcript: Transcript, captions: Captions) -> bytes:
-    note = [*provenance(transcript), *NOTE] if captions.header else []
-    return document(note, (block(cue, _lines(cue)) for cue in cues(transcript, captions)))
+    told = [*note(transcript, captions.header), *(NOTE if captions.header else ())]
+    return document(told, (block(cue, _lines(cue)) for cue in cues(transcript, captions)))
 
 
 def _lines(cue: Cue) -> list[str]:

@@ -12,6 +12,7 @@ from speechpipe import formats, settings
 from speechpipe.errors import OutputError, UnknownFormat, UsageError
 from speechpipe.formats import FORMATS
 from speechpipe.formats.captions import cues
+from speechpipe.formats.provenance import settings_digest
 from speechpipe.formats.turns import CUED
 from speechpipe.transcript import Media, Revision, Segment, Transcript
 from tests.transcripts import INTERVIEW, NOTHING_SAID
@@ -28,9 +29,16 @@ SUFFIXES = {
     "mets": ".mets.xml",
 }
 #: Formats that people read, which say in words what the text is.
-TELLING = ["vtt", "words.vtt", "alto", "txt", "tsv", "html"]
+TELLING = ["vtt", "words.vtt", "srt", "alto", "txt", "tsv", "html", "mets"]
 #: Formats whose cues are shaped by settings.
 WITH_CUES = {"vtt", "words.vtt", "alto", "srt", "html", "mets"}
+
+
+def words_of(content: bytes) -> str:
+    """A file's text without its line breaks."""
+    return " ".join(content.decode().split())
+
+
 every_format = pytest.mark.parametrize("name", FORMATS)
 
 
@@ -74,13 +82,37 @@ def test_the_same_transcript_gives_the_same_bytes(name: str) -> None:
 @pytest.mark.parametrize("name", TELLING)
 @pytest.mark.parametrize("transcript", [INTERVIEW, NOTHING_SAID], ids=["interview", "nothing-said"])
 def test_says_that_no_person_has_read_it(name: str, transcript: Transcript) -> None:
-    assert "Machine-generated transcript; not reviewed by a person." in formats.write(transcript, name).decode()
+    assert "Machine-generated transcript; not reviewed by a person." in words_of(formats.write(transcript, name))
+
+
+@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "faster-whisper 1.2.1",
+        "example/asr",
+        "0123456789abcdef",
+        "5ea1" * 16,
+        "2026-01-15T12:02:00Z",
+        "http://rightsstatements.org/vocab/InC/1.0/",
+        "reading room only",
+        "nb",
+        INTERVIEW.media.sha256,
+        settings_digest(INTERVIEW),
+    ],
+)
+def test_provenance_and_rights_are_told_whole(name: str, fact: str) -> None:
+    steps = tuple(dataclasses.replace(step, model_sha256="5ea1" * 16) for step in INTERVIEW.steps)
+    said = words_of(formats.write(dataclasses.replace(INTERVIEW, steps=steps), name))
+    if name == "alto" and fact == "faster-whisper 1.2.1":
+        said = said.replace("</softwareName> <softwareVersion>", " ")
+    assert fact in said
 
 
 @pytest.mark.parametrize("name", TELLING)
 def test_says_who_corrected_it(name: str) -> None:
     corrected = dataclasses.replace(INTERVIEW, revision=Revision("Kari <Nordmann>", "2026-02-01T08:00:00Z"))
-    text = formats.write(corrected, name).decode()
+    text = words_of(formats.write(corrected, name))
     assert "not reviewed" not in text
     assert "corrected by Kari" in text
 
@@ -96,14 +128,14 @@ def test_says_who_corrected_it(name: str) -> None:
 )
 def test_an_outcome_without_speech_is_said_in_words(name: str, outcome: str, sentence: str) -> None:
     empty = dataclasses.replace(NOTHING_SAID, outcome=outcome)  # type: ignore[arg-type]
-    assert sentence in formats.write(empty, name).decode()
+    assert sentence in words_of(formats.write(empty, name))
     assert sentence not in formats.write(INTERVIEW, name).decode()
 
 
 @pytest.mark.parametrize("name", TELLING)
 def test_an_incomplete_recording_says_so(name: str) -> None:
     torn = dataclasses.replace(INTERVIEW, complete=False, incomplete_reason="unreadable after 00:00:40")
-    assert "Incomplete: unreadable after 00:00:40" in formats.write(torn, name).decode()
+    assert "Incomplete: unreadable after 00:00:40" in words_of(formats.write(torn, name))
 
 
 @every_format

@@ -226,13 +226,30 @@ def test_subrip_as_editors_leave_it() -> None:
     ]
 
 
-def test_the_last_cue_that_says_what_the_text_is_is_no_text() -> None:
+def test_the_last_cues_that_say_what_the_text_is_are_no_text() -> None:
     read = formats.read(formats.write(INTERVIEW, "srt"), "srt")
     assert read.segments[-1].text == "Takk skal du ha."
-    assert (read.steps[0].what, read.steps[0].model) == ("transcribe", "example/asr")
-    assert read.rights == Rights(access="reading room only")
-    assert formats.write(NOTHING_SAID, "srt").decode().count("-->") == 1
+    assert [(step.what, step.model) for step in read.steps[1:]] == [
+        ("transcribe", "example/asr"),
+        ("align", "example/aligner"),
+    ]
+    assert read.media.sha256 == INTERVIEW.media.sha256 and read.title == INTERVIEW.title
+    assert read.rights == Rights("http://rightsstatements.org/vocab/InC/1.0/", "reading room only")
     assert formats.read(formats.write(NOTHING_SAID, "srt"), "srt").segments == ()
+
+
+def test_only_the_first_of_them_is_seen_while_the_recording_plays() -> None:
+    content = formats.write(INTERVIEW, "srt").decode()
+    starts = [line[:12] for line in content.splitlines() if line > "00:00:30" and line[:2] == "00"]
+    assert starts[:3] == ["00:00:30,260", "00:00:40,000", "00:00:43,000"]
+    assert content.split("00:00:30,260 --> ")[1].startswith(
+        "00:00:33,260\n[Machine-generated transcript;\nnot reviewed by a person.]\n"
+    )
+
+
+def test_a_last_cue_in_brackets_is_text_unless_it_is_ours() -> None:
+    read = srt("1\n00:00:01,000 --> 00:00:02,000\nHei.\n\n2\n00:00:03,000 --> 00:00:04,000\n[Title: latter]\n")
+    assert [segment.text for segment in read.segments] == ["Hei.", "[Title: latter]"]
 
 
 @pytest.mark.parametrize(

@@ -41,13 +41,16 @@ _NOTES = {
 @click.option("--listen", is_flag=True, help="Decode it all: speech, music, silence and trouble, levels, channels.")
 @click.option("--picture", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw what is heard over time.")
 @click.option("--channels", metavar="auto|mix|split|N", help="Which channels, with --listen. Default: auto.")
+@click.option("--streams", metavar="best|all|CODE,…|N,…", help="Which audio streams, with --listen. Default: best.")
 @json_option
-def command(media: Path, listen: bool, picture: Path | None, channels: str | None, as_json: bool) -> None:
+def command(
+    media: Path, listen: bool, picture: Path | None, channels: str | None, streams: str | None, as_json: bool
+) -> None:
     """Show what a media file holds: container, length, streams, chapters, broadcasters' notes."""
     from speechpipe.audio import inspect
 
     try:
-        survey = _listen(media, channels) if listen or picture or channels else None
+        survey = _listen(media, channels, streams) if listen or picture or channels or streams else None
         found = survey.inspection if survey else inspect(media)
         if survey and picture:
             _draw(survey, picture)
@@ -67,13 +70,13 @@ def command(media: Path, listen: bool, picture: Path | None, channels: str | Non
         say(row("Picture", shown(picture)))
 
 
-def _listen(media: Path, channels: str | None) -> Survey:
+def _listen(media: Path, channels: str | None, streams: str | None) -> Survey:
     from speechpipe.pipeline.survey import survey
     from speechpipe.settings import Settings
 
     progress = progress_for(media, quiet=False)
     try:
-        return survey(media, Settings.load(channels=channels), progress)
+        return survey(media, Settings.load(channels=channels, streams=streams), progress)
     finally:
         progress.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -16,6 +16,8 @@ from speechpipe.errors import MediaNotFound, UnknownFormat, UnknownModel, UsageE
 from speechpipe.files import sha256_file
 from speechpipe.formats.captions import words_of
 from speechpipe.formats.correction import check_same_recording, corrected, settled, with_human_times
+from speechpipe.pipeline.provenance import ASKED
+from speechpipe.pipeline.streams import BEST, decode_streams
 from speechpipe.pipeline.timing import shifted
 from speechpipe.settings import Captions, Settings
 from speechpipe.transcript import Revision, Segment, Step, Transcript, Word
@@ -141,8 +143,7 @@ def realigned(transcript: Transcript, recording: Path, settings: Settings) -> Tr
     heard: AcousticModel = engines.load_acoustic_model(model, settings.decoding)
     timed = list(transcript.segments)
     with tempfile.TemporaryDirectory(prefix="speechpipe-") as folder, ExitStack() as stack:
-        channels = "split" if any(segment.channel is not None for segment in timed) else "auto"
-        decoded = audio.decode(recording, Path(folder), channels)
+        decoded = _decoded_again(transcript, recording, Path(folder))
         lanes = {lane.channel: stack.enter_context(audio.Pcm(Path(folder) / lane.file)) for lane in decoded.lanes}
         if not lanes or max(segment.end_ms for segment in timed) > decoded.duration_ms + 1_000:
             raise UsageError(
@@ -164,6 +165,20 @@ def realigned(transcript: Transcript, recording: Path, settings: Settings) -> Tr
     if timed == list(transcript.segments):
         return transcript
     return replace(transcript, segments=tuple(timed), steps=(*transcript.steps, step))
+
+
+def _decoded_again(transcript: Transcript, recording: Path, folder: Path) -> audio.Decoded:
+    """The lanes that the transcript was made from: the channels and streams that its provenance says were asked for."""
+    split = any(segment.channel is not None for segment in transcript.segments)
+    asked = {"channels": "split" if split else "auto", "streams": BEST}  # of a transcript that does not say
+    for step in transcript.steps:
+        told = step.settings.get(ASKED)
+        if step.what == "chunk" and isinstance(told, Mapping):
+            asked |= {name: str(told[name]) for name in asked.keys() & told.keys()}
+    media = audio.probe(recording)
+    return decode_streams(
+        recording, folder, asked["channels"], asked["streams"], media, lambda done, total: None
+    ).decoded
 
 
 def _lacks_times(segment: Segment) -> bool:

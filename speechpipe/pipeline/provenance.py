@@ -16,14 +16,19 @@ from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.routing import Route
 from speechpipe.transcript import Step
 
+#: Under what name a step tells which channels and streams were asked for.
+ASKED = "asked"
+
 
 def now() -> str:
     """This moment in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def chunk_step(decoded: Decoded, transcriber: Transcriber, started: str) -> Step:
+def chunk_step(decoded: Decoded, channels: str, transcriber: Transcriber, started: str) -> Step:
+    """``channels``: as asked for; what became of that stands beside it."""
     settings = {"channels": decoded.policy, "gain": round(decoded.gain, 2), **transcriber.chunking.model_dump()}
+    settings[ASKED] = {"channels": channels, "streams": transcriber.settings.streams}
     settings["levels"] = [asdict(channel) for channel in decoded.channels]
     return Step("chunk", "speechpipe", installed.version(), settings=settings, started=started, ended=now())
 

@@ -126,7 +126,8 @@ class Stages:
             started = now()
             journal = self._ahead_journal
             plan = self._plan_ahead(journal, progress) if journal else self._make_plan(progress)
-            self._finish("chunk", self.chunk_key, [chunk_step(plan.decoded, self.transcriber, started)])
+            step = chunk_step(plan.decoded, self.recording.channels, self.transcriber, started)
+            self._finish("chunk", self.chunk_key, [step])
             write_plan(folder / "plan.json", plan)
         else:
             plan = read_plan(data)

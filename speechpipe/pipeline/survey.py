@@ -15,7 +15,8 @@ from speechpipe.files import explained
 from speechpipe.pipeline.batches import Progress
 from speechpipe.pipeline.hearing import Hearing
 from speechpipe.pipeline.plan import Plan
-from speechpipe.pipeline.planning import decode, make_plan
+from speechpipe.pipeline.planning import make_plan
+from speechpipe.pipeline.streams import Sound, decode_streams
 from speechpipe.settings import Settings
 
 #: Columns of an outline: more than a screen shows.
@@ -73,18 +74,24 @@ def survey(path: Path, settings: Settings, progress: Progress | None = None) -> 
     with tempfile.TemporaryDirectory(dir=settings.workspace_folder, prefix="survey-") as name:
         folder = Path(name)
         with Hearing(folder) as hearing:
-            decoded = decode(path, folder, settings.channels, media.declared_ms, hearing.reporting(report))
-        plan = make_plan(media, decoded, folder, settings.chunking, lambda done, total: None, hearing)
-        outlines = [_outline(folder / lane.file, lane.channel) for lane in decoded.lanes]
-        if len(decoded.channels) > len(decoded.lanes):  # some were mixed or left out: show them apart
-            for lane in decoded.lanes:
+            reporting = hearing.reporting(report)
+            sound = decode_streams(path, folder, settings.channels, settings.streams, media, reporting)
+        plan = make_plan(media, sound.decoded, folder, settings.chunking, lambda done, total: None, hearing)
+        outlines = _outlines(folder, sound)
+        if len(sound.decoded.channels) > len(sound.decoded.lanes):  # some were mixed or left out: show them apart
+            for lane in sound.decoded.lanes:
                 (folder / lane.file).unlink()
-            apart = decode(path, folder, "split", media.declared_ms, report)
-            outlines = [_outline(folder / lane.file, lane.channel) for lane in apart.lanes]
-    return Survey(inspection, plan, tuple(outlines))
+            outlines = _outlines(folder, decode_streams(path, folder, "split", settings.streams, media, report))
+    return Survey(inspection, plan, outlines)
 
 
-def _outline(file: Path, channel: int | None) -> Outline:
+def _outlines(folder: Path, sound: Sound) -> tuple[Outline, ...]:
+    return tuple(
+        _outline(folder / lane.file, lane.channel, sound.languages.get(lane.file)) for lane in sound.decoded.lanes
+    )
+
+
+def _outline(file: Path, channel: int | None, language: str | None) -> Outline:
     with audio.Pcm(file) as pcm:
         found = np.zeros((min(COLUMNS, max(1, pcm.samples)), 2), np.float32)
         edges = np.linspace(0, pcm.samples, len(found) + 1).astype(np.int64)
@@ -97,4 +104,5 @@ def _outline(file: Path, channel: int | None) -> Outline:
             np.minimum(lows, np.minimum.reduceat(block, starts), out=lows)
             np.maximum(highs, np.maximum.reduceat(block, starts), out=highs)
             at += len(block)
-    return Outline("mono" if channel is None else f"channel {channel + 1}", found)
+    name = "mono" if channel is None else f"channel {channel + 1}"
+    return Outline(f"{name}, {language}" if language else name, found)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import jiwer
 import pytest
+from click.testing import CliRunner
 
 from speechpipe import Settings, Transcriber, transcribe
+from speechpipe.cli import cli
 from speechpipe.errors import UsageError
 from speechpipe.pipeline import Run, process
+from speechpipe.pipeline.corrections import realigned
 from speechpipe.repositories import FolderRepository
 from speechpipe.transcript import Transcript
 from tests.containers import RATE, read_speech
@@ -92,3 +96,60 @@ def test_the_setting_is_part_of_what_was_asked_for_and_scratch_goes(root: Path, 
     assert not list((tmp_path / "work").rglob("*.s16"))
     changed = Transcriber(settings(tmp_path, "all", "fake", decoding={"batch_size": 4}))
     assert process(changed, repository, item, again=True).status == "done"  # the sound is decoded anew
+
+
+@pytest.mark.parametrize("streams", ["all", "nb"])
+def test_words_written_into_a_dub_are_timed_by_the_dub(root: Path, tmp_path: Path, streams: str) -> None:
+    path = film(tmp_path / "film.mkv", root, NAMES)
+    wanted = settings(tmp_path, streams)
+    transcript = transcribe(path, settings=Transcriber(wanted))
+    assert transcript.steps[0].settings["asked"] == {"channels": "auto", "streams": streams}
+    dub = [segment for segment in transcript.segments if segment.language == "nb"]
+    assert sum(word.timing == "aligned" for segment in dub for word in segment.words) > 10
+    untimed = [
+        replace(s, words=tuple(replace(w, timing="interpolated", confidence=None) for w in s.words)) if s in dub else s
+        for s in transcript.segments
+    ]
+    timed = realigned(replace(transcript, segments=tuple(untimed)), path, wanted)
+    for before, after in zip(transcript.segments, timed.segments, strict=True):
+        near = [
+            abs((old.start_ms or 0) - (new.start_ms or 0)) <= 80
+            for old, new in zip(before.words, after.words, strict=True)
+            if new.timing == "aligned"
+        ]
+        assert sum(near) >= 0.9 * len(before.words)
+
+
+def test_a_transcript_that_tells_nonsense_of_its_streams_is_read_as_usual(root: Path, tmp_path: Path) -> None:
+    wanted = settings(tmp_path, "best")
+    path = root / "sample_audio" / "slate.wav"
+    known = transcribe(path, settings=Transcriber(wanted))
+    first, *rest = known.steps
+    for told in (["all"], {"channels": 7, "nothing": None}, None):
+        words = tuple(replace(word, timing="interpolated") for word in known.segments[0].words)
+        segments = (replace(known.segments[0], words=words), *known.segments[1:])
+        steps = (replace(first, settings={**first.settings, "asked": told}), *rest)
+        odd = replace(known, segments=segments, steps=steps)
+        if isinstance(told, dict):
+            with pytest.raises(UsageError, match="no channel 7"):
+                realigned(odd, path, wanted)
+        else:
+            assert any(word.timing == "aligned" for word in realigned(odd, path, wanted).segments[0].words)
+
+
+def test_inspect_hears_the_streams_that_are_asked_for(root: Path, tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", root, NAMES)
+    runner = CliRunner(env={"SPEECHPIPE_WORKSPACE": str(tmp_path / "work")})
+    picture = tmp_path / "film.svg"
+    done = runner.invoke(cli, ["inspect", str(path), "--streams", "all", "--picture", str(picture), "--json"])
+    assert done.exit_code == 0, done.output
+    heard = json.loads(done.stdout)["heard"]
+    assert {span["channel"] for span in heard["speech"]} == {0, 1}
+    assert [lane["file"] for lane in heard["decoded"]["lanes"]] == ["stream-0/lane-0.s16", "stream-1/lane-0.s16"]
+    text = picture.read_text(encoding="utf-8")
+    assert ">channel 1, en<" in text and ">channel 2, nb<" in text and ">heard on 2<" in text
+    one = runner.invoke(cli, ["inspect", str(path), "--streams", "nb", "--json"])
+    (lane,) = json.loads(one.stdout)["heard"]["decoded"]["lanes"]
+    assert lane["file"] == "stream-1/lane-0.s16"
+    wrong = runner.invoke(cli, ["inspect", str(path), "--streams", "3"])
+    assert wrong.exit_code == UsageError.exit_code and "no audio stream 3" in wrong.stderr

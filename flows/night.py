@@ -20,9 +20,10 @@ from prefect.states import Completed, Failed
 from speechpipe.errors import OutputError, SpeechpipeError
 from speechpipe.pipeline.forecast import Forecast
 from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, deadline, queue
+from speechpipe.pipeline.renaming import settle
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
 from speechpipe.repositories.contract import Receipt
-from speechpipe.repositories.selection import TODO, Choice, Policy, select, settle
+from speechpipe.repositories.selection import TODO, Choice, Policy, select
 
 from .crew import Crew, crew
 from .parameters import How

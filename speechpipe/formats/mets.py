@@ -9,7 +9,7 @@ import hashlib
 import mimetypes
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from lxml import etree
 
@@ -20,12 +20,13 @@ from speechpipe.formats.provenance import created, findings, rights, settings_di
 from speechpipe.formats.text import clean
 from speechpipe.formats.turns import turns
 from speechpipe.formats.vtt import timestamp
-from speechpipe.formats.xml import add, set_known
+from speechpipe.formats.xml import add, parse, set_known
 from speechpipe.settings import Captions
 from speechpipe.transcript import Transcript
 
 METS = "http://www.loc.gov/METS/"
 XLINK = "http://www.w3.org/1999/xlink"
+HREF = f"{{{XLINK}}}href"
 DC = "http://purl.org/dc/elements/1.1/"
 SCHEMAS = (
     f"{METS} http://www.loc.gov/standards/mets/mets.xsd {premis.PREMIS} http://www.loc.gov/standards/premis/premis.xsd"
@@ -57,8 +58,34 @@ def describe(transcript: Transcript, captions: Captions, files: Mapping[str, byt
     _files(_add(mets, "fileSec"), transcript, files, types, ids, admin)
     alto = next((id_ for name, id_ in ids.items() if name.endswith(".alto.xml")), None)
     _structure(mets, transcript, cues(transcript, captions), ids, alto)
+    return _bytes(mets)
+
+
+def _bytes(mets: Any) -> bytes:
     content: bytes = etree.tostring(mets, encoding="UTF-8", xml_declaration=True, pretty_print=True)
     return content
+
+
+def renamed(content: bytes, old: str, new: str) -> bytes:
+    """The METS of a package whose files began with ``old`` and now begin with ``new``.
+
+    Raises:
+        ValueError: it is no XML.
+    """
+    mets = parse(content)
+    for place in mets.iter(f"{{{METS}}}FLocat"):
+        name = unquote_to_bytes(place.get(HREF, "")).decode("utf-8", "surrogateescape")
+        place.set(HREF, _address(_beginning(name, old, new)))
+    for named in mets.iter(f"{{{premis.PREMIS}}}originalName"):
+        named.text = _beginning(named.text or "", clean(old), clean(new))
+    for labelled in (mets, *mets.iterfind(f"{{{METS}}}structMap/{{{METS}}}div")):
+        if labelled.get("LABEL") == clean(old):
+            labelled.set("LABEL", clean(new))
+    return _bytes(mets)
+
+
+def _beginning(name: str, old: str, new: str) -> str:
+    return new + name[len(old) :] if name.startswith(old) else name
 
 
 class _Admin:
@@ -173,7 +200,11 @@ def _files(
 def _location(file: Any, name: str) -> None:
     place = _add(file, "FLocat", LOCTYPE="URL")
     place.set(f"{{{XLINK}}}type", "simple")
-    place.set(f"{{{XLINK}}}href", quote(name.encode("utf-8", "surrogateescape")))
+    place.set(HREF, _address(name))
+
+
+def _address(name: str) -> str:
+    return quote(name.encode("utf-8", "surrogateescape"))
 
 
 def _structure(mets: Any, transcript: Transcript, made: list[Cue], ids: Mapping[str, str], alto: str | None) -> None:

@@ -21,6 +21,7 @@ from tests.transcripts import INTERVIEW, NOTHING_SAID
 NS = {"m": "http://www.loc.gov/METS/", "p": "http://www.loc.gov/premis/v3", "x": "http://www.w3.org/1999/xlink"}
 HREF = "{http://www.w3.org/1999/xlink}href"
 CORRECTED = dataclasses.replace(INTERVIEW, revision=Revision("Kari <Nordmann>", "2026-02-01T08:00:00Z", "all of it"))
+KNOWN = {"sha256": INTERVIEW.media.sha256, "size": 1_000_000, "duration_ms": 40_000}
 BARE = Transcript(Media("\x00"), "no_audio")
 ODD = dataclasses.replace(
     INTERVIEW,
@@ -162,3 +163,16 @@ def test_files_that_stand_already_are_described_too() -> None:
 def test_nothing_is_known_of_rights_and_so_nothing_is_said() -> None:
     mets, _ = package(NOTHING_SAID)
     assert mets.find(".//m:rightsMD", NS) is None
+
+
+@pytest.mark.parametrize("new", ["b.wav", "Ny & <tittel> ø.wav", "b\udce5nd.wav"])
+@pytest.mark.parametrize("old", ["reel 12.wav", "b\udce5nd & <1>.wav"])
+def test_a_renamed_package_is_described_as_if_it_had_always_been_called_so(old: str, new: str) -> None:
+    transcript = dataclasses.replace(INTERVIEW, media=dataclasses.replace(INTERVIEW.media, name=old), title=None)
+    _, describe = formats.parts(transcript, ["mets"])
+    _, again = formats.parts(dataclasses.replace(transcript, media=Media(new, **KNOWN)), ["mets"])
+    files = {".vtt": b"words", ".alto.xml": b"<alto/>"}
+    before = describe({old + suffix: content for suffix, content in files.items()})[".mets.xml"]
+    after = again({new + suffix: content for suffix, content in files.items()})[".mets.xml"]
+    assert formats.renamed(before, "mets", old, new) == after != before
+    assert formats.renamed(before, "vtt", old, new) is before

@@ -1,0 +1,86 @@
+"""A recording was renamed: its results move, and the METS among them names the files as they lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from lxml import etree
+
+from speechpipe import formats
+from speechpipe.files import sha256_bytes
+from speechpipe.pipeline.renaming import settle
+from speechpipe.repositories import FolderRepository, Package, Policy, Receipt, Selection, select
+from tests.transcripts import INTERVIEW
+
+HREF = "{http://www.w3.org/1999/xlink}href"
+LATER = datetime.now(UTC) + timedelta(hours=1)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> FolderRepository:
+    """One recording, done."""
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "old.wav").write_bytes(b"sound")
+    repository = FolderRepository(tmp_path / "recordings", tmp_path / "results")
+    item = repository.item("old.wav")
+    fetched = repository.fetch(item)
+    seen = {"source_size": fetched.stat.size, "source_mtime_ns": fetched.stat.mtime_ns, "source_sha256": fetched.sha256}
+    receipt = Receipt(item.identifier, "done", "old.wav", location="old.wav", finished="2026-01-01T00:00:00Z", **seen)
+    transcript = replace(INTERVIEW, media=replace(INTERVIEW.media, name="old.wav"), identifier="old.wav")
+    files, describe = formats.parts(transcript, ["vtt", "alto", "json", "html", "mets"])
+    repository.deposit(item, Package(files, receipt, describe))
+    return repository
+
+
+def looked_through(archive: FolderRepository) -> Selection:
+    return settle(archive, select(archive, Policy(), LATER))
+
+
+def renamed(archive: FolderRepository, to: str) -> Path:
+    """The recording renamed, looked through again: its METS."""
+    (archive.source / "old.wav").rename(archive.source / to)
+    (choice,) = looked_through(archive).choices
+    assert choice.kind == "moved" and choice.receipt == archive.existing(choice.item)
+    return archive.outputs / f"{to}.mets.xml"
+
+
+@pytest.mark.parametrize("name", ["new.wav", "Ny & <tittel> ø.wav"])
+def test_the_mets_names_the_files_as_they_lie(name: str, archive: FolderRepository) -> None:
+    mets = etree.fromstring(renamed(archive, name).read_bytes())
+    ns = {"m": "http://www.loc.gov/METS/"}
+    (source,) = mets.xpath("//m:fileGrp[@USE='source']//m:FLocat", namespaces=ns)
+    assert unquote(source.get(HREF)) == name
+    described = mets.xpath("//m:fileGrp[@USE='transcript']/m:file", namespaces=ns)
+    assert len(described) == 4
+    for file in described:
+        content = (archive.outputs / unquote(file[0].get(HREF))).read_bytes()
+        assert sha256_bytes(content) == file.get("CHECKSUM")
+    named = mets.iter("{http://www.loc.gov/premis/v3}originalName")
+    assert {element.text[: len(name)] for element in named} == {name}
+
+
+def test_it_is_ours_afterwards_and_done(archive: FolderRepository) -> None:
+    mets = renamed(archive, "new.wav")
+    (choice,) = looked_through(archive).choices
+    assert choice.kind == "done" and choice.receipt is not None
+    assert (choice.receipt.version, choice.receipt.source_name) == (1, "new.wav")
+    assert choice.receipt.files[mets.name] == sha256_bytes(mets.read_bytes())
+    assert archive.results(choice.receipt)[1] == ()
+
+
+def test_a_package_that_a_person_corrected_is_moved_as_it_is(archive: FolderRepository) -> None:
+    before = (archive.outputs / "old.wav.mets.xml").read_bytes()
+    (archive.outputs / "old.wav.vtt").write_bytes(b"WEBVTT\n\nby a person")
+    assert renamed(archive, "new.wav").read_bytes() == before
+    assert (archive.outputs / "new.wav.vtt").read_bytes() == b"WEBVTT\n\nby a person"
+    assert not list(archive.outputs.glob("*.v2.*"))
+
+
+def test_what_did_not_move_is_left_alone(archive: FolderRepository) -> None:
+    before = {path: path.stat().st_mtime_ns for path in archive.outputs.iterdir()}
+    assert [choice.kind for choice in looked_through(archive).choices] == ["done"]
+    assert {path: path.stat().st_mtime_ns for path in archive.outputs.iterdir()} == before

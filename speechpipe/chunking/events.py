@@ -12,6 +12,7 @@ Applause or a choir in a large hall count as noise, a motor with a clear note as
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -124,7 +125,7 @@ def _spectra(sound: NDArray[np.float32]) -> NDArray[np.float64]:
     """Power spectra of the block's overlapping Hann frames (frames, bins) from 0 to 8 kHz; rumble is taken out."""
     padded = np.pad(sound, (0, max(0, _FRAME - len(sound))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
-    spectra: NDArray[np.float64] = np.square(np.abs(np.fft.rfft(frames * np.hanning(_FRAME), axis=1)))
+    spectra: NDArray[np.float64] = np.square(np.abs(np.fft.rfft(frames * _hann(), axis=1)))
     spectra[:, :_LOWEST] = 0
     return spectra + np.finfo(np.float64).tiny
 
@@ -151,12 +152,20 @@ def _running_median(power: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.repeat(middle, _EVERY)[: len(power)]
 
 
-def _mains_bands(bins: int) -> Iterator[NDArray[np.bool_]]:
+@cache
+def _hann() -> NDArray[np.float64]:
+    return np.hanning(_FRAME)
+
+
+@cache
+def _mains_bands(bins: int) -> tuple[NDArray[np.int64], ...]:
     """Bins within 8 Hz of the first ten multiples of 50 Hz, then of 60 Hz."""
     hertz = np.arange(bins) * _HERTZ
+    found = []
     for mains in (50.0, 60.0):
         order = np.rint(hertz / mains)
-        yield (np.abs(hertz - order * mains) <= 8) & (order >= 1) & (order <= 10)
+        found.append(np.flatnonzero((np.abs(hertz - order * mains) <= 8) & (order >= 1) & (order <= 10)))
+    return tuple(found)
 
 
 def _mean(probabilities: NDArray[np.float32], start: int, end: int) -> float:

@@ -16,7 +16,8 @@ def export(
     repository: Repository, item: Item, receipt: Receipt, names: Sequence[str], target: Path, captions: Captions
 ) -> list[Path]:
     """Write one recording's transcript in the formats ``names`` below ``target``, where the recording's own folder is
-    mirrored. A file that was deposited, and perhaps corrected by a person, is copied; any other is made from the JSON.
+    mirrored. A file that was deposited, and perhaps corrected by a person, is copied; others are made from the JSON,
+    and what describes a package describes the files named.
 
     Raises:
         UsageError: no JSON was deposited, or it is no transcript. RepositoryError: it cannot be read. OutputError.
@@ -29,20 +30,16 @@ def export(
             cure="Transcribe it again with 'All that is known (.json)' among the files to write.",
         )
     stem = whole.name.removesuffix(formats.suffix("json"))
-    by_name = {path.name: path for path in deposited}
+    asked = {stem + formats.suffix(name): name for name in names}
+    files = {path.name: _read(path) for path in deposited if path.name in asked}
+    if missing := [name for filename, name in asked.items() if filename not in files]:
+        files |= formats.compose(formats.read(_read(whole), "json"), missing, stem, captions, beside=files)
     folder = target / PurePosixPath(item.location).parent
-    written = []
-    for name in names:
-        filename = stem + formats.suffix(name)
-        if filename in by_name:
-            content = _read(by_name[filename])
-        else:
-            content = formats.write(formats.read(_read(whole), "json"), name, captions)
-        if not folder.resolve().is_relative_to(target.resolve()):
-            raise OutputError(f"{folder} leads out of {target}.", cure="Remove the link.")
-        write_atomically(folder / filename, content)
-        written.append(folder / filename)
-    return written
+    if not folder.resolve().is_relative_to(target.resolve()):
+        raise OutputError(f"{folder} leads out of {target}.", cure="Remove the link.")
+    for filename in asked:
+        write_atomically(folder / filename, files[filename])
+    return [folder / filename for filename in asked]
 
 
 def _read(path: Path) -> bytes:

@@ -23,7 +23,7 @@ from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, deadlin
 from speechpipe.pipeline.renaming import settle
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
 from speechpipe.repositories.contract import Receipt
-from speechpipe.repositories.selection import TODO, Choice, Policy, select
+from speechpipe.repositories.selection import TODO, Choice, Policy, Selection, select
 
 from .crew import Crew, crew
 from .parameters import How
@@ -100,22 +100,19 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
     for place, inside in places().within(asked.collection):
         own = replace(Policy.of(place.night, policy.model, policy.model_revision), **asked.changes)
         selection = settle(place.repository, select(place.repository, own))
+        here = [c for c in selection.choices if PurePosixPath(c.item.location).is_relative_to(inside)]
+        left_out = [one for one in selection.left_out if PurePosixPath(one.name).is_relative_to(inside)]
+        log.info("%s", Selection(tuple(here), tuple(left_out)).sentence)
         # Of what is here the selection has read the receipts already.
         forecast = Forecast.of((choice.receipt for choice in selection.choices if choice.receipt), policy.model)
-        for choice in selection.choices:
-            if not PurePosixPath(choice.item.location).is_relative_to(inside):
-                continue
+        for choice in here:
             found = place.found(choice.item)
             if choice.kind in (asked.only or TODO):
                 expected_ms = forecast.expected_of(place.repository, choice.item)
                 chosen.append(Chosen(found, choice, expected_ms + EACH_MS))
             else:
                 rows.append(row_of_choice(found, choice))
-        rows += [
-            Row(place.called(one.name), LEFT_OUT, message=one.reason)
-            for one in selection.left_out
-            if PurePosixPath(one.name).is_relative_to(inside)
-        ]
+        rows += [Row(place.called(one.called), LEFT_OUT, message=one.reason) for one in left_out]
     return chosen, rows
 
 

@@ -29,6 +29,19 @@ EXPORTS = "SPEECHPIPE_EXPORTS"
 SECONDS_TO_END = 4
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 _SECONDS_BETWEEN_LOOKS = 0.5
+#: Beginnings of what Prefect writes into the log of a run for those who program flows. A stop that was asked for is no
+#: crash.
+OF_PREFECT = (
+    "Beginning flow run",
+    "Beginning subflow run",
+    "Created task run",
+    "Created subflow",
+    "Crash detected! Execution was aborted by a termination signal",
+    "Finished in state",
+    "Hook ",
+    "Running hook",
+    "View at ",
+)
 
 _mine = threading.Lock()
 
@@ -45,7 +58,9 @@ def tame() -> None:
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, with which this ends
     end_soon_after(signal.SIGTERM)
-    logging.getLogger("prefect.flow_runs").addFilter(_is_news)
+    logging.getLogger("speechpipe").setLevel(logging.INFO)
+    for runs in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(runs).addFilter(_is_news)
 
 
 def die_with_parent(sign: int = signal.SIGTERM) -> None:
@@ -115,9 +130,10 @@ def _first_free(places: list[Path]) -> int | None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether it is not the traceback that Prefect adds to a failure that has been told in a sentence already."""
+    """Whether it is neither what Prefect says of its own doings nor its traceback of a failure: that has been told in a
+    sentence already."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, SpeechpipeError)
+    return not isinstance(error, SpeechpipeError) and not record.getMessage().startswith(OF_PREFECT)
 
 
 def _nothing() -> None:

@@ -51,9 +51,9 @@ def command(collections: tuple[str, ...], everything: bool, verify: bool, as_jso
                 tell(name, choice, as_json)
         for left in selection.left_out:
             if as_json:
-                say_json({"collection": name, "recording": left.name, "kind": "left out", "reason": left.reason})
+                say_json({"collection": name, "recording": left.called, "kind": "left out", "reason": left.reason})
             else:
-                say(f"{shown(left.name)}: {shown(left.reason)}")
+                say(f"{shown(left.called)}: {shown(left.reason)}")
         if not as_json:
             say(f"{name}: {selection.sentence}")
     return 0

@@ -60,10 +60,18 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What discovery found and cannot offer, with the reason as a sentence: an unreadable folder, a missing file."""
+    """What discovery found and cannot offer, with the reason as a sentence: an unreadable folder, a missing file.
+
+    ``name`` is where it lies; ``public`` what to call it where others look on, if not so.
+    """
 
     name: str
     reason: str
+    public: str | None = None
+
+    @property
+    def called(self) -> str:
+        return self.public or self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from speechpipe.repositories import fixity, metadata
 from speechpipe.repositories.contract import Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
 from speechpipe.repositories.metadata import Table
 from speechpipe.repositories.receipts import same_file
-from speechpipe.repositories.rights import public_name, standing
+from speechpipe.repositories.rights import is_known, masked, may_show, public_name, standing
 from speechpipe.repositories.shelf import Shelf, shelves
 from speechpipe.repositories.tombstones import Graves
 from speechpipe.settings import Collection, Night
@@ -32,6 +32,8 @@ MEDIA_ENDINGS = frozenset(
 
 #: What file systems and their tools keep for themselves.
 _NOT_ARCHIVE = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN", "@eaDir", "__MACOSX"})
+
+_COPY, _OF_WHICH = "It is an access copy of", "of which the preservation file is transcribed."
 
 #: A file's name has at most 255 bytes nearly everywhere; the endings of results and temporary files need some of them.
 _LONGEST_NAME = 200
@@ -110,11 +112,13 @@ class FolderRepository:
             row = location if location in table.items or location in table.copies else self._respelt(location, table)
             listed.add(row)
             if row in table.copies:
-                told.append(table.copies[row])
+                master = self._item(table.copies[row].location, table.copies[row])
+                told.append(_left_out(row, f"{_COPY} {public_name(master)}, {_OF_WHICH}", master))
             else:
                 yield self._item(location, table.items.get(row))
         for row in sorted({*table.items, *table.copies} - listed):
-            told.append(LeftOut(row, "It is listed in the metadata, but there is no such file."))
+            known = self._item(row, table.items.get(row) or table.copies[row])
+            told.append(_left_out(row, "It is listed in the metadata, but there is no such file.", known))
 
     def item(self, name: str) -> Item:
         """The recording with this identifier, location or public name.
@@ -285,7 +289,7 @@ class FolderRepository:
                     yield from self._below(folder / entry.name, table, left_out)
             elif PurePosixPath(entry.name).suffix.lower() in MEDIA_ENDINGS or location in table.items:
                 if reason := self._outside(entry):
-                    left_out.append(LeftOut(location, reason))
+                    left_out.append(_left_out(location, reason, self._item(location, table.items.get(location))))
                 elif entry.is_file():
                     yield location
 
@@ -301,6 +305,11 @@ class FolderRepository:
 
     def _is_outputs(self, folder: Path) -> bool:
         return folder.resolve() in (self.outputs.resolve(), self.restricted.resolve())
+
+
+def _left_out(location: str, reason: str, item: Item) -> LeftOut:
+    """``location``, which belongs to ``item``, with a name that tells no more of it than may be told."""
+    return LeftOut(location, reason, masked(location) if is_known(item.rights) and not may_show(item) else None)
 
 
 def _checked(location: str) -> PurePosixPath:

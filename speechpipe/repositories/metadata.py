@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from speechpipe.errors import RepositoryError
-from speechpipe.repositories.contract import Item, LeftOut, Part
+from speechpipe.repositories.contract import Item, Part
 from speechpipe.repositories.fixity import ALGORITHMS, normal
 from speechpipe.transcript import Rights
 
@@ -35,10 +35,10 @@ _LARGEST = 256 << 20
 
 @dataclass(frozen=True)
 class Table:
-    """Items by the location of their part, each with one part; and access copies of what is kept better."""
+    """Items by the location of their part, each with one part; and by the location of access copies what they are of."""
 
     items: Mapping[str, Item] = field(default_factory=dict)
-    copies: Mapping[str, LeftOut] = field(default_factory=dict)
+    copies: Mapping[str, Item] = field(default_factory=dict)
 
     @cached_property
     def spellings(self) -> Mapping[str, str]:
@@ -67,7 +67,7 @@ def read(path: Path) -> Table:
 
 def _table(whole: Iterable[Item]) -> Table:
     items: dict[str, Item] = {}
-    copies: dict[str, LeftOut] = {}
+    copies: dict[str, Item] = {}
     identifiers: set[str] = set()
     for item in whole:
         if item.identifier in identifiers:
@@ -80,8 +80,7 @@ def _table(whole: Iterable[Item]) -> Table:
             if location in items or location in copies:
                 raise ValueError(f"the path {part.location!r} stands twice")
             if part not in kept:
-                reason = f"It is an access copy of {item.identifier}, of which the preservation file is transcribed."
-                copies[location] = LeftOut(part.location, reason)
+                copies[location] = replace(item, parts=(kept[0],))
                 continue
             items[location] = replace(item, parts=(part,))
             if len(kept) > 1:

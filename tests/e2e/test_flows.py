@@ -194,11 +194,15 @@ def test_what_is_restricted_never_enters_a_name_a_log_an_artifact_or_a_report(
     shutil.move(places.recordings / "reel.wav", secret)
     shutil.move(places.recordings / "notes.wav", places.recordings / "A broken confession.wav")
     rows = "".join(f"{name},What N did,closed\n" for name in (secret.name, "A broken confession.wav"))
+    rows += "A lost confession.wav,What N did,closed\n"
     (places.recordings / "metadata.csv").write_text(f"path,title,access\n{rows}")
     state = new()
     restricted = [row for row in rows_of(state).values() if row.recording.startswith("restricted-")]
-    (name,) = [row.recording for row in restricted if not row.failed]
-    assert rows_of(state)[name].outcome == "speech" and rows_of(state)[name].first_words is None
+    (name,) = [row.recording for row in restricted if row.outcome == "speech"]
+    assert [row.message for row in restricted if row.outcome == "left out"] == [
+        "It is listed in the metadata, but there is no such file."
+    ]
+    assert rows_of(state)[name].first_words is None
     (damaged,) = [row for row in restricted if row.failed]
     assert "damaged" in damaged.message
     child = children_of(state)[name]

@@ -88,7 +88,27 @@ def test_an_access_copy_is_left_to_its_preservation_file(tmp_path: Path) -> None
     left_out: list[LeftOut] = []
     assert [i.identifier for i in FolderRepository(tmp_path).discover(left_out)] == ["A-1", "B-1"]
     (copy,) = left_out
-    assert copy.name == "a.mp3" and "access copy of A-1" in copy.reason
+    assert copy.name == copy.called == "a.mp3" and "access copy of A-1" in copy.reason
+
+
+def test_what_is_left_out_of_a_restricted_recording_does_not_tell_its_name(tmp_path: Path) -> None:
+    parts = [{"path": "Confession.wav", "role": "preservation"}, {"path": "Confession.mp3", "role": "access"}]
+    closed = {"access": "closed"}
+    items = [
+        {"parts": parts, "rights": closed},
+        {"parts": [{"path": "Lost confession.wav"}], "rights": closed},
+        {"parts": [{"path": "Confession elsewhere.wav"}], "rights": closed},
+    ]
+    for name in ("Confession.wav", "Confession.mp3"):
+        (tmp_path / name).touch()
+    (tmp_path / "Confession elsewhere.wav").symlink_to("/etc/hostname")
+    table(tmp_path, json.dumps(items), "metadata.json")
+    left_out: list[LeftOut] = []
+    (item,) = FolderRepository(tmp_path).discover(left_out)
+    assert item.location == "Confession.wav"
+    assert len(left_out) == 4, "the link is told twice: it leads out, and so there is no such file"
+    for one in left_out:
+        assert one.called.startswith("restricted-") and "onfession" not in one.reason and "onfession" in one.name
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from prefect import flow, runtime, tags
+from prefect import flow, runtime
 from prefect.states import Completed, Failed
 
 from speechpipe.errors import OutputError, SpeechpipeError
@@ -14,10 +14,11 @@ from speechpipe.pipeline.queue import common_reason
 from speechpipe.repositories.contract import Receipt
 
 from .ending import end_children
-from .parameters import How, OneRecording, SeveralRecordings
+from .parameters import How, SeveralRecordings
 from .places import Found, below
 from .process import tame, turn
 from .recording import places, transcribe_recording, transcriber
+from .within import runs_within
 
 log = logging.getLogger("speechpipe.flows")
 
@@ -57,19 +58,20 @@ def transcribe_group(recordings: SeveralRecordings, how: How = How()) -> Any:  #
 def one_by_one(names: Sequence[str], again: bool, how: How) -> str | None:
     """Each in a run of its own; how it ended is known from its receipt. Returns why the rest was left, if it was."""
     ended: list[Receipt] = []
-    for name in names:
-        found: Found | None = None
-        try:
-            found = places().find(name)
-            found.place.check_room()
-        except OutputError as error:
-            return f"Stopped, as nothing can be written: {below(str(error))}"
-        except SpeechpipeError:
-            pass  # its own run says why it cannot be found
-        with tags(transcriber(how.settings()).model.name, *(runtime.flow_run.tags or ())):
-            transcribe_recording(OneRecording(recording=name, again=again), how, return_state=True)
-        if found and (receipt := found.place.repository.existing(found.item)):
-            ended.append(receipt)
-        if reason := common_reason(ended):
-            return f"Stopped, as every recording fails for one reason: {below(reason)}"
+    asked, model = {"how": how.model_dump(mode="json")}, transcriber(how.settings()).model.name
+    with runs_within(transcribe_recording) as begin:
+        for name in names:
+            found: Found | None = None
+            try:
+                found = places().find(name)
+                found.place.check_room()
+            except OutputError as error:
+                return f"Stopped, as nothing can be written: {below(str(error))}"
+            except SpeechpipeError:
+                pass  # its own run says why it cannot be found
+            begin(name, {"recording": {"recording": name, "again": again}, **asked}, [model])
+            if found and (receipt := found.place.repository.existing(found.item)):
+                ended.append(receipt)
+            if reason := common_reason(ended):
+                return f"Stopped, as every recording fails for one reason: {below(reason)}"
     return None

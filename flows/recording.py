@@ -214,11 +214,11 @@ def places() -> Places:
 
 
 class Bar:
-    """The recording's bar of progress on the web page with the time left, moved at most every few seconds."""
+    """The recording's bar of progress on the web page with the time left, moved at most every few seconds; for what is
+    done sooner there is none."""
 
     def __init__(self, recording: str) -> None:
-        created = create_progress_artifact(0.0, key=slug("progress", recording), description=f"{recording}: begun")
-        self.id: UUID = cast(UUID, created)  # no coroutine: the flow is synchronous
+        self.id: UUID | None = None
         self.recording = recording
         self.began = self.moved = time.monotonic()
 
@@ -234,10 +234,16 @@ class Bar:
         self._move(percent, f"{stage}, {left((now - self.began) * (100 - percent) / percent)}" if percent else stage)
 
     def full(self) -> None:
-        self._move(100.0, "done")
+        if self.id:
+            self._move(100.0, "done")
 
     def _move(self, percent: float, told: str) -> None:
-        update_progress_artifact(self.id, percent, description=f"{self.recording}: {told}")
+        told = f"{self.recording}: {told}"
+        if self.id:
+            update_progress_artifact(self.id, percent, description=told)
+        else:
+            created = create_progress_artifact(percent, key=slug("progress", self.recording), description=told)
+            self.id = cast(UUID, created)  # no coroutine: the flow is synchronous
 
 
 def left(seconds: float) -> str:

@@ -95,6 +95,7 @@ class Served:
                 with urllib.request.urlopen(request, timeout=60) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
+                error.close()
                 # Its database is busy: whoever asks has to ask again, as Prefect's own clients do.
                 if error.code != 503 or time.monotonic() > until:
                     raise
@@ -153,7 +154,7 @@ def children(parent: int, word: str) -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             below = int(folder.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1])
-            arguments = folder.joinpath("cmdline").read_text().split("\0")
+            arguments = folder.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
         except (OSError, IndexError):
             continue
         if below == parent and word in arguments:

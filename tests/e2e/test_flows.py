@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -122,6 +123,19 @@ def test_a_folder_is_done_though_one_recording_is_none(places: Places, tmp_path:
     (table,) = latest("report")
     assert all(name in table.data.replace("\\", "") for name in rows)
     assert len(list((tmp_path / "reports").glob("*.html"))) == len(list((tmp_path / "reports").glob("*.csv"))) == 2
+
+
+@pytest.mark.usefixtures("server")
+def test_runs_within_a_run_have_its_tags_but_their_stages_ask_for_no_places(places: Places) -> None:
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    state = new()
+    (batch,) = {tag for child in children_of(state).values() for tag in child.tags if tag.startswith("batch-")}
+    assert batch == f"batch-{str(state.state_details.flow_run_id)[:8]}"
+    assert {child.parent_task_run_id is not None for child in children_of(state).values()} == {True}
+    reel = FlowRunFilter(id=FlowRunFilterId(any_=[children_of(state)["reel.wav"].id]))
+    stages = eventually(lambda: read("task_runs", flow_run_filter=reel), lambda found: len(found) == len(STAGES))
+    assert [stage.tags for stage in stages] == [[]] * len(STAGES)
 
 
 @pytest.mark.usefixtures("server")
@@ -273,9 +287,13 @@ def test_a_recording_in_work_elsewhere_says_so_and_stays_to_be_done(places: Plac
 
 
 @pytest.mark.usefixtures("server")
-def test_the_stages_of_a_recording_are_seen_by_name_with_a_sentence_each(places: Places) -> None:
+@pytest.mark.parametrize(("seconds", "bars"), [(0.0, [100.0]), (1e9, [])], ids=["a bar", "done before a bar moves"])
+def test_the_stages_of_a_recording_are_seen_by_name_with_a_sentence_each(
+    places: Places, monkeypatch: pytest.MonkeyPatch, seconds: float, bars: list[float]
+) -> None:
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
+    monkeypatch.setattr("flows.recording.SECONDS_BETWEEN_UPDATES", seconds)
     state = one("reel.wav")
     assert state.is_completed()
     run = state.state_details.flow_run_id
@@ -284,8 +302,7 @@ def test_the_stages_of_a_recording_are_seen_by_name_with_a_sentence_each(places:
     by_time = sorted(tasks, key=lambda task: task.expected_start_time)
     assert [task.name for task in by_time] == STAGES
     assert all(task.state_name == "Completed" and task.state.message.endswith(".") for task in by_time)
-    (bar,) = latest("progress-reel-wav")
-    assert bar.data == 100.0
+    assert [bar.data for bar in latest("progress-reel-wav") if bar.flow_run_id == run] == bars
     (shown,) = latest("transcript-reel-wav")
     assert re.search(r"00:00:00\.\d{3} --> ", shown.data) and "reel.wav.vtt" in shown.data.replace("\\", "")
     assert read("flow_runs", flow_run_filter=which)[0].name == "reel.wav"
@@ -396,21 +413,30 @@ def test_the_bar_moves_at_most_every_few_seconds(monkeypatch: pytest.MonkeyPatch
     from flows import recording
 
     moved: list[float] = []
-    clock = iter([0.0, 1.0, 3.5, 4.0, 7.0])
     told: list[str] = []
+    clock = iter([0.0, 1.0, 3.5, 4.0, 7.0])
     monkeypatch.setattr(recording.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(
-        recording,
-        "update_progress_artifact",
-        lambda _id, percent, description: (moved.append(percent), told.append(description)),
-    )
 
-    monkeypatch.setattr(recording, "create_progress_artifact", lambda *_, **__: None)
+    def begin(percent: float, *, key: str, description: str) -> UUID:
+        move(None, percent, description)
+        return UUID(int=1)
+
+    def move(_id: object, percent: float, description: str) -> None:
+        moved.append(percent)
+        told.append(description)
+
+    monkeypatch.setattr(recording, "create_progress_artifact", begin)
+    monkeypatch.setattr(recording, "update_progress_artifact", move)
     bar = recording.Bar("reel.wav")
     for done in (10, 50, 60, 100):
         bar.at("transcribe", done, 100)
-    assert moved == [45.0, 80.0]
-    assert told[0] == "reel.wav: transcribe, less than a minute left"
+    bar.full()
+    assert moved == [45.0, 80.0, 100.0]
+    assert told == [
+        "reel.wav: transcribe, less than a minute left",
+        "reel.wav: transcribe, less than a minute left",
+        "reel.wav: done",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.browser import HEIGHT, WIDTH, choose, field, open_form, opened
 from tests.e2e.pictures import shrink
-from tests.e2e.served import Served, chromium, eventually
+from tests.e2e.served import Served, eventually
 
 pytestmark = [pytest.mark.extra, pytest.mark.timeout(900)]
-
-WIDTH, HEIGHT = 1400, 900
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +43,9 @@ def hosts() -> set[str]:
 
 @pytest.fixture(scope="module")
 def page(hosts: set[str]) -> Iterator[Any]:
-    from playwright.sync_api import expect, sync_playwright
-
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(60_000)
-        expect.set_options(timeout=60_000)
+    with opened() as page:
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         yield page
-        browser.close()
 
 
 @pytest.fixture
@@ -71,24 +62,6 @@ def shoot(page: Any, tmp_path: Path) -> Any:
         assert 5_000 < path.stat().st_size <= 100_000
 
     return take
-
-
-def open_form(page: Any, served: Served, deployment: str) -> None:
-    page.goto(f"{served.address}/deployments")
-    page.get_by_role("link", name=deployment, exact=True).first.click()
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("Custom run", exact=True).click()
-
-
-def field(page: Any, title: str) -> Any:
-    """A field of the form by its title. Prefect's own parts are no ARIA ones; what holds is the text that is seen."""
-    return page.locator(".schema-form-property").filter(has=page.get_by_text(re.compile(rf"^{title}( \(|$)"))).last
-
-
-def choose(page: Any, title: str, option: str) -> None:
-    field(page, title).locator(".p-select-button__control").focus()
-    page.keyboard.press("ArrowDown")  # opens it; a click closes it again at once
-    page.get_by_text(option, exact=True).last.click()
 
 
 def test_the_page_shows_what_can_be_done_in_plain_words(served: Served, page: Any, shoot: Any) -> None:

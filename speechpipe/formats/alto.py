@@ -56,7 +56,7 @@ def _description(alto: Any, transcript: Transcript) -> None:
     _add(source, "fileName", transcript.media.name)
     if transcript.media.sha256:
         _add(source, "fileIdentifier", f"sha256:{transcript.media.sha256}")
-    if transcript.identifier:
+    if transcript.identifier and clean(transcript.identifier):
         _add(source, "documentIdentifier", transcript.identifier)
     for number, step in enumerate(transcript.steps, 1):
         _processing(_add(description, "Processing", ID=f"step{number}"), step)
@@ -87,7 +87,7 @@ def _tags(alto: Any, transcript: Transcript) -> None:
     tags = _add(alto, "Tags")
     for row, lane in enumerate(lanes(transcript)):
         if lane.name:
-            kind, channel = ("speaker" if clean(lane.speaker or "") else "channel"), lane.channel
+            kind, channel = ("speaker" if lane.speaker else "channel"), lane.channel
             also = None if channel is None else f"Channel {channel + 1}"
             _add(tags, "RoleTag", ID=f"lane{row}", TYPE=kind, LABEL=lane.name, DESCRIPTION=also)
     _add(tags, "OtherTag", ID="status", TYPE="status", LABEL=statement(transcript))
@@ -134,8 +134,8 @@ def _blocks(transcript: Transcript, made: list[Cue], rows: dict[Lane, int]) -> I
             yield cue.start_ms, [f'        <Illustration ID="{_cue_id(cue)}" TYPE="music"{music}/>']
         else:
             of_segment.setdefault(id(cue.segment), []).append(cue)
-    others = (event for event in transcript.events if event.kind != "music")
-    for number, event in enumerate(others, 1):
+    others = [event for event in transcript.events if event.kind != "music"]
+    for number, event in enumerate(sorted(others, key=lambda event: event.start_ms), 1):
         where = _box(event.start_ms, event.end_ms, *_rows_of(event, rows))
         yield event.start_ms, [f'        <Illustration ID="e{number:06d}" TYPE="{event.kind}"{where}/>']
     word_numbers = count(1)

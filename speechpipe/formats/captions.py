@@ -84,7 +84,8 @@ def cues(transcript: Transcript, limits: Captions) -> list[Cue]:
     found = _music(transcript)
     by_lane: dict[Lane, list[Segment]] = {lane: [] for lane in lanes(transcript)}
     for segment in in_order(transcript.segments):
-        by_lane[lane_of(segment)].append(segment)
+        if (lane := lane_of(segment)) in by_lane:
+            by_lane[lane].append(segment)
     for segments in by_lane.values():
         drafts = [draft for segment in segments for draft in _drafts(segment, limits)]
         found += _timed(drafts, limits, _end_of(transcript))

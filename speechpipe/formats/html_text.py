@@ -12,7 +12,7 @@ from speechpipe.errors import UnknownLanguage
 from speechpipe.flags import FLAGS, NEUTRAL
 from speechpipe.formats.captions import words_of
 from speechpipe.formats.text import clean
-from speechpipe.formats.turns import Lane, Turn, lanes, turns
+from speechpipe.formats.turns import Lane, Turn, lane_of, lanes, turns
 from speechpipe.transcript import Event, EventKind, Segment, Transcript, Word
 
 #: Confidence below which a word is marked, and how: very unsure, unsure.
@@ -176,7 +176,7 @@ def overview(transcript: Transcript) -> str:
     rows = speaking[: _ROWS - 1] if len(speaking) > _ROWS else speaking
     spans: dict[Lane | None, list[Segment]] = {}
     for segment in transcript.segments:
-        lane = Lane(segment.channel, segment.speaker)
+        lane = lane_of(segment)
         spans.setdefault(lane if lane in rows else None, []).append(segment)
     named: list[tuple[str, str, Iterable[Segment | Event]]] = [
         (lane.name or "Speech", f"l{number % COLOURS}", spans.get(lane, [])) for number, lane in enumerate(rows)

@@ -39,7 +39,8 @@ def findings(transcript: Transcript) -> list[str]:
     """What a reader must know who sees little or no text, or not all of it."""
     found = [OUTCOMES[transcript.outcome]] if transcript.outcome in OUTCOMES else []
     if not transcript.complete:
-        found.append(clean(f"Incomplete: {transcript.incomplete_reason or 'part of the recording could not be read'}"))
+        why = clean(transcript.incomplete_reason or "") or "part of the recording could not be read"
+        found.append(clean(f"Incomplete: {why}"))
     return found + [clean(warning) for warning in transcript.warnings if warning.startswith(WITHHELD)]
 
 

@@ -24,8 +24,7 @@ class Lane(NamedTuple):
     @property
     def name(self) -> str | None:
         """The speaker's name, else the channel's number from 1, else nothing."""
-        named = clean(self.speaker or "")
-        return named or (None if self.channel is None else f"Channel {self.channel + 1}")
+        return self.speaker or (None if self.channel is None else f"Channel {self.channel + 1}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,12 @@ class Turn:
 
 
 def lane_of(segment: Segment) -> Lane:
-    return Lane(segment.channel, segment.speaker)
+    return Lane(segment.channel, clean(segment.speaker) or None if segment.speaker else None)
 
 
 def lanes(transcript: Transcript) -> list[Lane]:
     """The lanes that speak, by channel, then in order of appearance."""
-    seen = dict.fromkeys(lane_of(segment) for segment in in_order(transcript.segments))
+    seen = dict.fromkeys(lane_of(segment) for segment in in_order(transcript.segments) if clean(segment.text))
     return sorted(seen, key=lambda lane: -1 if lane.channel is None else lane.channel)
 
 

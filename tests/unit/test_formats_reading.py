@@ -11,6 +11,7 @@ import pytest
 from speechpipe import formats
 from speechpipe.errors import UsageError
 from speechpipe.formats import cue_text, webvtt
+from speechpipe.formats.text import clean
 from speechpipe.formats.turns import CUED
 from speechpipe.transcript import Event, Media, Revision, Rights, Transcript, Word
 from tests.transcripts import INTERVIEW, NOTHING_SAID
@@ -364,3 +365,12 @@ def test_bombs_are_refused_at_once(content: bytes) -> None:
 def test_utf16_xml_is_xml() -> None:
     content = formats.write(INTERVIEW, "alto").decode().replace("UTF-8", "UTF-16").encode("utf-16")
     assert said(formats.read(content, "alto")) == said(formats.read(formats.write(INTERVIEW, "alto"), "alto"))
+
+
+@pytest.mark.parametrize("name", ["vtt", "srt", "alto"])
+@pytest.mark.parametrize("reason", [None, "", "\x00 ", "unreadable after 00:00:40"])
+def test_what_is_incomplete_stays_so(name: str, reason: str | None) -> None:
+    torn = dataclasses.replace(INTERVIEW, complete=False, incomplete_reason=reason)
+    read = formats.read(formats.write(torn, name), name)
+    assert not read.complete
+    assert read.incomplete_reason == (clean(reason or "") or "part of the recording could not be read")

@@ -73,7 +73,7 @@ chaos: $(ALL) ## kill the processes of a night at random, again and again (RECOR
 mutate: $(TEST) ## damage 1,000 media files of every container by chance and transcribe each (COUNT=1000)
 	$(BIN)/python bench/mutate.py --count $(or $(COUNT),1000)
 
-scale: $(ALL) ## measure a night of 2,000 short recordings, then a second one; takes an hour (RECORDINGS=2000)
+scale: $(ALL) ## measure a night of 2,000 short recordings, then a second one (RECORDINGS=2000)
 	$(BIN)/python bench/night/scale.py $(or $(RECORDINGS),2000)
 
 docs: $(TEST) ## check the documentation: links, commands and settings named in it

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import subprocess
@@ -47,7 +48,7 @@ BEGIN, END = "<!-- made by bench/engines.py: begin -->", "<!-- made by bench/eng
 #: Model, its family, and the engines that run it, the reference first.
 MODELS = {
     "whisper-tiny-archive": ("whisper", ("faster-whisper", "whisper", "transformers")),
-    "wav2vec2-tiny-archive": ("wav2vec2-ctc", ("wav2vec2", "transformers")),
+    "wav2vec2-tiny-archive": ("wav2vec2-ctc", ("wav2vec2", "transformers", "torchaudio")),
 }
 _HF = "transformers.models"
 #: Where each package works, the outermost call counts.
@@ -61,6 +62,7 @@ WORK = {
         "transformers.generation.utils:GenerationMixin.generate",
         f"{_HF}.wav2vec2.modeling_wav2vec2:Wav2Vec2ForCTC.forward",
     ),
+    "torchaudio": ("torchaudio.models.wav2vec2.model:Wav2Vec2Model.forward",),
 }
 
 
@@ -90,13 +92,14 @@ def measured(recordings: list[str]) -> dict[str, Any]:
     rows, audio_s, count = list[dict[str, Any]](), 0.0, 0
     with tempfile.TemporaryDirectory() as folder:
         said = windows_of(recordings, Path(folder))
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with np.load(Path(folder) / "windows.npz") as windows:
             audio_s, count = sum(windows[name].size for name in windows.files) / 16_000, len(windows.files)
         for model, (_, engines) in MODELS.items():
             reference: list[str] = []
             for engine in engines:
                 command = [sys.executable, __file__, "--one", engine, model, folder]
-                run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+                run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
                 found = json.loads(run.stdout.splitlines()[-1])
                 heard = found.pop("texts")
                 reference = reference or heard
@@ -143,7 +146,13 @@ def one(engine: str, model: str, folder: str) -> dict[str, Any]:
         clips = [Clip(windows[name], language) for _, language, name in plan]
     began = time.perf_counter()
     family, _ = MODELS[model]
-    loaded = load_engine(engine, ModelFiles(model, ROOT / "models" / model, family), Decoding())
+    files = ModelFiles(model, ROOT / "models" / model, family)
+    if engine == "torchaudio":  # the same weights as it would publish them; the translation costs memory, too
+        from tests.torchaudio_models import archive
+
+        files = archive(Path(folder) / "bundle")
+        began = time.perf_counter()
+    loaded = load_engine(engine, files, Decoding())
     load_s = time.perf_counter() - began
     clock = Clock()
     for place in WORK[engine]:

@@ -45,6 +45,12 @@ ENGINES: Mapping[str, Row] = MappingProxyType(
             "transformers",
             "transformers",
         ),
+        "torchaudio": Row(
+            dict.fromkeys(("wav2vec2-ctc", "hubert-ctc"), "torchaudio_bundle"),
+            ("bundle.json",),
+            "torchaudio",
+            "torchaudio",
+        ),
         "whisper": Row({"whisper": "openai_whisper"}, (*WEIGHTS, "model.pt"), "openai-whisper", "openai"),
         "fake": Row(dict.fromkeys(("fake", "whisper", "wav2vec2-ctc"), "fake"), (), "numpy"),
     }

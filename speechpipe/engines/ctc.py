@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from speechpipe import languages
 from speechpipe.emissions import Emissions
-from speechpipe.engines.contract import Clip, EngineInfo, ModelFiles, Options, Result, Utterance
+from speechpipe.engines.contract import SAMPLE_RATE, Clip, EngineInfo, ModelFiles, Options, Result, Utterance
 from speechpipe.engines.loading import checked_options, checked_pcm, clip_ms, read_json, refuse_prompts, require
 from speechpipe.errors import BrokenModel
 from speechpipe.transcript import Word
@@ -38,6 +38,7 @@ class Layout(NamedTuple):
     case: Literal["lower", "upper", "mixed"]
     normalise: bool
     boundary_offset_ms: tuple[int, int] = (0, 0)
+    sample_rate: int = SAMPLE_RATE
 
 
 class CtcEngine(ABC):
@@ -107,6 +108,10 @@ def read_layout(model: ModelFiles, folders: Sequence[Path]) -> Layout:
     blank = ids.get(_text(tokenizer.get("pad_token"), "<pad>"), config.get("pad_token_id"))
     if not isinstance(blank, int) or not 0 <= blank < len(ids):
         raise BrokenModel(f"The model's file {path} has no blank token (<pad>).")
+    features = read_json(path.parent / "preprocessor_config.json")
+    rate = features.get("sampling_rate", SAMPLE_RATE)
+    if not isinstance(rate, int) or rate < 1:
+        raise BrokenModel(f"In {path.parent / 'preprocessor_config.json'} sampling_rate is {rate!r}.")
     kernels = _numbers(config.get("conv_kernel"), _KERNELS)
     strides = _numbers(config.get("conv_stride"), _STRIDES)
     if len(kernels) != len(strides):
@@ -114,25 +119,56 @@ def read_layout(model: ModelFiles, folders: Sequence[Path]) -> Layout:
     step, field = 1, 1
     for kernel, stride in zip(kernels, strides, strict=True):
         field, step = field + (kernel - 1) * step, step * stride
-    letters = "".join(token for token in ids if len(token) == 1)
     return Layout(
         tokens=tuple(sorted(ids, key=lambda token: int(ids[token]))),
         blank_id=blank,
         word_delimiter_id=ids.get(_text(tokenizer.get("word_delimiter_token"), "|")),
         samples_per_frame=step,
         first_frame_centre=(field - 1) // 2,
-        case="lower" if letters == letters.lower() else "upper" if letters == letters.upper() else "mixed",
-        normalise=bool(read_json(path.parent / "preprocessor_config.json").get("do_normalize", True)),
-        boundary_offset_ms=_offset(path.parent / CALIBRATION),
+        case=case_of(ids),
+        normalise=bool(features.get("do_normalize", True)),
+        sample_rate=rate,
+        boundary_offset_ms=offset_of(path.parent / CALIBRATION),
     )
 
 
-def _offset(path: Path) -> tuple[int, int]:
+def case_of(tokens: Iterable[str]) -> Literal["lower", "upper", "mixed"]:
+    """The case that the single letters among the tokens are written in."""
+    letters = "".join(token for token in tokens if len(token) == 1)
+    return "lower" if letters == letters.lower() else "upper" if letters == letters.upper() else "mixed"
+
+
+def offset_of(path: Path) -> tuple[int, int]:
+    """By how much the model's word boundaries are off, as measured; none where nobody measured."""
     measured = read_json(path).get("boundary_offset_ms", {})
     start, end = (measured.get(side, 0) if isinstance(measured, dict) else None for side in ("start", "end"))
     if not isinstance(start, int) or not isinstance(end, int):
         raise BrokenModel(f"The model's file {path} does not give boundary_offset_ms as whole milliseconds.")
     return start, end
+
+
+class Stride(NamedTuple):
+    """A layer that lays a window over what comes before it, step by step."""
+
+    window: int
+    step: int
+    padding: int = 0
+
+
+def geometry(strides: Sequence[Stride]) -> tuple[int, int]:
+    """Samples from one frame to the next, and the sample in the middle of the first."""
+    step, centre = 1, 0.0
+    for layer in strides:
+        centre += ((layer.window - 1) / 2 - layer.padding) * step
+        step *= layer.step
+    return step, int(centre)
+
+
+def frames(strides: Sequence[Stride], samples: int) -> int:
+    """How many frames a clip of so many samples has."""
+    for layer in strides:
+        samples = max(0, (samples + 2 * layer.padding - layer.window) // layer.step + 1) if samples else 0
+    return samples
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

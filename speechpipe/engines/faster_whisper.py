@@ -19,6 +19,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_ctranslate2_storage, get_suppressed_tokens
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from speechpipe import languages
 from speechpipe.engines import fallback
@@ -78,6 +79,8 @@ class FasterWhisper:
         self._loaded = {"model_path": str(folder), "device": device.name, "intra_threads": device.threads}
         self._tokenizer = cache(self._new_tokenizer)
         self._batches = Batches()
+        # The product behind a clip's features is so small that numpy's threads would only wait for each other.
+        self._pools = ThreadpoolController()
         self._short = (model.padded_ms or 0) * SAMPLE_RATE // 1000
         self._encoded: tuple[list[NDArray[np.float32]], Any] = ([], None)
         self.limits = fallback.Limits()
@@ -179,7 +182,8 @@ class FasterWhisper:
         if len(before) != len(clips) or any(one is not other for one, other in zip(before, clips, strict=True)):
             self._encoded = ([], None)  # free it first
             frames = max(self._frames(pcm) for pcm in clips)
-            features = np.stack([pad_or_trim(self._extract(pcm), frames) for pcm in clips])
+            with self._pools.limit(limits=1, user_api="blas"):
+                features = np.stack([pad_or_trim(self._extract(pcm), frames) for pcm in clips])
             encoded = self._whisper.model.encode(get_ctranslate2_storage(features.astype(np.float32, copy=False)))
             self._encoded = (list(clips), encoded)
         return encoded

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from speechpipe.engines.contract import ModelFiles
-from speechpipe.engines.loading import Device, cores, loading, read_json, require
+import numpy as np
+from numpy.typing import NDArray
+
+from speechpipe.engines.contract import SAMPLE_RATE, ModelFiles
+from speechpipe.engines.ctc import Stride, geometry
+from speechpipe.engines.loading import Device, cores, loading, missing_package, read_json, require
 from speechpipe.errors import BrokenModel, UsageError
 from speechpipe.settings import Decoding
 
@@ -43,6 +47,39 @@ def torch_device(decoding: Decoding) -> Device:
     threads = decoding.threads or cores()
     torch.set_num_threads(threads)
     return Device(name, decoding.compute_type if decoding.compute_type in types else types[0], threads)
+
+
+class Hearing:
+    """How many samples a second a CTC model was taught, and the way there from the 16 kHz of all clips.
+
+    Raises:
+        BrokenModel: a rate that no whole number of our samples makes a frame of. DependencyError: torchaudio is needed.
+    """
+
+    def __init__(self, model: ModelFiles, rate: int) -> None:
+        self._model, self.rate = model, rate
+        if rate != SAMPLE_RATE:
+            with missing_package("torchaudio", "torchaudio"):
+                import torchaudio  # noqa: F401  # said at loading, not at the first clip
+
+    def geometry(self, strides: Sequence[Stride]) -> tuple[int, int]:
+        """As ``ctc.geometry``, in samples of the clip, not of what the model hears."""
+        step, centre = geometry(strides)
+        if self.rate < 1 or step * SAMPLE_RATE % self.rate:
+            raise BrokenModel(f"The model {self._model.name} hears {self.rate} samples a second: no whole frames.")
+        return step * SAMPLE_RATE // self.rate, centre * SAMPLE_RATE // self.rate
+
+    def resampled(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        """By torchaudio: sinc interpolation under a Hann window, in float32 as the model computes."""
+        if self.rate == SAMPLE_RATE:
+            return clip
+        import torch
+        import torchaudio
+
+        resampled: NDArray[np.float32] = torchaudio.functional.resample(
+            torch.tensor(clip), SAMPLE_RATE, self.rate
+        ).numpy()
+        return resampled
 
 
 def weights_of(model: ModelFiles) -> Path:

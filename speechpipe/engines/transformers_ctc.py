@@ -7,7 +7,7 @@ of samples and may have an adapter that halves its frames.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from speechpipe.engines.batches import Batches
 from speechpipe.engines.contract import ModelFiles
-from speechpipe.engines.ctc import PAUSE_MS, CtcEngine, read_layout
+from speechpipe.engines.ctc import PAUSE_MS, CtcEngine, Stride, frames, read_layout
 from speechpipe.engines.loading import info_of, loading, require, running
-from speechpipe.engines.torch_loading import config_of, pretrained, torch_device
+from speechpipe.engines.torch_loading import Hearing, config_of, pretrained, torch_device
 from speechpipe.settings import Decoding
 
 #: ``model_type`` of each family, and its class.
@@ -52,7 +52,8 @@ class TransformersCtc(CtcEngine):
         self._model = pretrained(model, model_class, device, _TRAINING)
         config = self._model.config
         self._strides = _strides(config, self._features)
-        step, centre = geometry(self._strides)
+        self._hearing = Hearing(model, layout.sample_rate)
+        step, centre = self._hearing.geometry(self._strides)
         self._layout = layout._replace(samples_per_frame=step, first_frame_centre=centre)
         self._batch_size = decoding.batch_size
         self._batches = Batches()
@@ -69,11 +70,12 @@ class TransformersCtc(CtcEngine):
         self.info = info_of("transformers", "transformers", model, settings)
 
     def _logits(self, clips: Sequence[NDArray[np.float32]], batch_size: int) -> Iterator[NDArray[np.float32]]:
-        heard = [clip for clip in clips if frames(self._strides, clip.size)]
+        resampled = [self._hearing.resampled(clip) for clip in clips]
+        heard = [clip for clip in resampled if frames(self._strides, clip.size)]
         size = batch_size if self._padded else 1
         found = (logits for at in range(0, len(heard), size) for logits in self._fitted(heard[at : at + size]))
         nothing = np.empty((0, self._model.config.vocab_size), np.float32)
-        for clip in clips:
+        for clip in resampled:
             yield next(found) if frames(self._strides, clip.size) else nothing
 
     def _fitted(self, clips: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -84,18 +86,14 @@ class TransformersCtc(CtcEngine):
         """Padded to the longest; the frames of the padding are cut off again."""
         with torch.inference_mode():
             given = self._features(
-                list(clips), sampling_rate=16_000, padding=True, return_attention_mask=self._masked, return_tensors="pt"
+                list(clips),
+                sampling_rate=self._hearing.rate,
+                padding=True,
+                return_attention_mask=self._masked,
+                return_tensors="pt",
             ).to(self._model.device, self._model.dtype)
             logits = self._model(**given).logits.float().cpu().numpy()
         return [one[: frames(self._strides, clip.size)] for one, clip in zip(logits, clips, strict=True)]
-
-
-class Stride(NamedTuple):
-    """A layer that lays a window over what comes before it, step by step."""
-
-    window: int
-    step: int
-    padding: int = 0
 
 
 def _strides(config: Any, features: Any) -> list[Stride]:
@@ -109,19 +107,3 @@ def _strides(config: Any, features: Any) -> list[Stride]:
     if not getattr(config, "add_adapter", False):
         return front
     return front + [Stride(config.adapter_kernel_size, config.adapter_stride, padding)] * config.num_adapter_layers
-
-
-def geometry(strides: Sequence[Stride]) -> tuple[int, int]:
-    """Samples from one frame to the next, and the sample in the middle of the first."""
-    step, centre = 1, 0.0
-    for layer in strides:
-        centre += ((layer.window - 1) / 2 - layer.padding) * step
-        step *= layer.step
-    return step, int(centre)
-
-
-def frames(strides: Sequence[Stride], samples: int) -> int:
-    """How many frames a clip of so many samples has."""
-    for layer in strides:
-        samples = max(0, (samples + 2 * layer.padding - layer.window) // layer.step + 1) if samples else 0
-    return samples

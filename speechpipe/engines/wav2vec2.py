@@ -13,9 +13,10 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe.engines.contract import ModelFiles
+from speechpipe.engines.contract import SAMPLE_RATE, ModelFiles
 from speechpipe.engines.ctc import PAUSE_MS, CtcEngine, read_layout
 from speechpipe.engines.loading import ct2_folder, device_for, info_of, loading, running
+from speechpipe.errors import UsageError
 from speechpipe.settings import Decoding
 
 
@@ -29,6 +30,12 @@ class Wav2Vec2(CtcEngine):
     def __init__(self, model: ModelFiles, decoding: Decoding) -> None:
         folder = ct2_folder(model)
         self._layout = read_layout(model, [model.path, folder, model.path.parent])
+        if self._layout.sample_rate != SAMPLE_RATE:
+            raise UsageError(
+                f"The model {model.name} hears {self._layout.sample_rate} samples a second; the engine wav2vec2 gives"
+                f" it {SAMPLE_RATE}.",
+                cure="Ask for the engine transformers, with the model in Hugging Face's form.",
+            )
         self._batch_size = decoding.batch_size
         device = device_for(decoding)
         with loading(model, folder / "model.bin"):

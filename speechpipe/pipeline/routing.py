@@ -118,6 +118,7 @@ class Routes:
 _FORMS: Mapping[str, Sequence[registry.Form]] = {
     "transformers": ("transformers", "ct2"),
     "whisper": ("openai", "transformers", "ct2"),
+    "torchaudio": ("torchaudio", "ct2"),
 }
 
 

@@ -50,6 +50,9 @@ def plan(folder: Path, name: str) -> bool:
             raise BrokenModel(f"{name} has no tokenizer: the file vocab.json is missing.", cure=_OTHER)
         if family != "wav2vec2-ctc" or not runs_on_ct2(read_object(folder / "config.json")):
             return False
+        features = folder / "preprocessor_config.json"
+        if features.is_file() and read_object(features).get("sampling_rate", 16_000) != 16_000:
+            return False  # only the engines on torch resample
     if missing := missing_packages():
         raise DependencyError(
             f"{name} must be converted, and {' and '.join(missing)} is not installed.",

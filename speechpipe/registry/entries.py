@@ -102,8 +102,6 @@ class Layout(_Strict):
             raise ValueError("another repository of the CTranslate2 form needs the folder in it")
         if self.ct2_revision is not None and self.ct2_repository is None:
             raise ValueError("a revision of the CTranslate2 form needs its repository")
-        if self.ct2 is None and self.huggingface is None and self.ct2_status == "none":
-            raise ValueError("it has no form that could be fetched")
         return self
 
 
@@ -130,8 +128,9 @@ class ModelEntry(_Strict):
     own length. ``avoid_compute_types`` spoil it. ``language_token`` is what Whisper has to be told in place of the
     language's own token; ``generation_config``: it stands in that file of the model. ``prompt`` advises on an initial
     prompt. ``aligners`` names the models whose emissions align its text by default, the first choice of each language
-    first. ``demonstration`` models are never picked by themselves. ``hub`` is None for a model that travels with
-    speechpipe. ``evidence`` says where all this was read. ``unusable`` says why nothing here can run it.
+    first. ``demonstration`` models are never picked by themselves. ``hub`` says where it is published, ``bundle`` that
+    torchaudio publishes it, under that name; a model with neither travels with speechpipe. ``evidence`` says where all
+    this was read. ``unusable`` says why nothing here can run it.
     """
 
     name: Annotated[
@@ -158,6 +157,7 @@ class ModelEntry(_Strict):
     parameters: int | None = Field(None, gt=0)
     download_bytes: int | None = Field(None, gt=0)
     hub: Hub | None = None
+    bundle: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+$")] | None = None
     layout: Layout
     mel_bins: int | None = None
     window_ms: int | None = Field(None, ge=1_000, le=30_000)
@@ -197,7 +197,7 @@ class ModelEntry(_Strict):
 
     @property
     def embedded(self) -> bool:
-        return self.hub is None
+        return self.hub is None and self.bundle is None
 
     @property
     def usable(self) -> bool:
@@ -206,7 +206,11 @@ class ModelEntry(_Strict):
     @property
     def needs_torch(self) -> bool:
         """Whether CTranslate2 does not run it: other families than two, and wav2vec 2.0 of the base layout."""
-        return self.family not in ("whisper", "wav2vec2-ctc") or "/wav2vec2-base" in (self.base or "")
+        return (
+            self.bundle is not None
+            or self.family not in ("whisper", "wav2vec2-ctc")
+            or "/wav2vec2-base" in (self.base or "")
+        )
 
     @property
     def aligner(self) -> str | None:
@@ -244,6 +248,12 @@ def _complaints(entry: ModelEntry) -> Iterator[str]:
         for code in entry.languages:
             if languages.whisper_code(code) is None:
                 yield f"Whisper has no token for {code}: say which language_token serves"
+    if (entry.layout.ct2, entry.layout.huggingface, entry.layout.ct2_status) == (
+        None,
+        None,
+        "none",
+    ) and not entry.bundle:
+        yield "it has no form that could be fetched"
     if entry.licence is None and entry.licence_status == "stated":
         yield "a licence that is stated has a name"
     if ("-NC" in (entry.licence or "")) != ("non-commercial" in entry.restrictions):
@@ -256,7 +266,10 @@ def _complaints(entry: ModelEntry) -> Iterator[str]:
         yield f"varieties are its languages with a region, not {', '.join(entry.varieties)}"
     if not set(entry.beside) < set(entry.languages):
         yield "languages that stand beside others are among its languages, and not all of them"
-    if entry.hub is None:
+    if entry.bundle is not None:
+        if entry.hub is not None or entry.name != f"torchaudio/{entry.bundle}":
+            yield f"the bundle {entry.bundle} is named torchaudio/{entry.bundle}, and is on no hub"
+    elif entry.hub is None:
         if "/" in entry.name or "@" in entry.name:
             yield "a model that travels with speechpipe has a plain name"
         if entry.layout.ct2_repository:

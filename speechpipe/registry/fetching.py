@@ -9,9 +9,9 @@ from pathlib import Path
 
 from speechpipe.errors import BrokenModel, UnknownModel, UsageError
 from speechpipe.files import explained, sha256_file, write_atomically
-from speechpipe.registry import conversion, hub, layouts
+from speechpipe.registry import conversion, hub, layouts, torchaudio_bundles
 from speechpipe.registry.entries import ModelEntry, list_models, unknown
-from speechpipe.registry.folders import check
+from speechpipe.registry.folders import BUNDLE_WEIGHTS, check
 from speechpipe.registry.locks import Conversion, Lock, LockedFile, safe_name
 from speechpipe.registry.store import Store, now, verified
 
@@ -70,6 +70,8 @@ def fetch(
     with store.held(source.name, wait=lambda: tell("wait", 0, 1)):
         if not update and (lock := _whole(store, source.name)):
             return Fetched(lock, new=False)
+        if source.entry is not None and source.entry.bundle:
+            return Fetched(_fetch_bundle(source.entry, source.entry.bundle, store, tell), new=True)
         return Fetched(_fetch(source, store, update, device, tell), new=True)
 
 
@@ -89,6 +91,8 @@ def source_of(name: str, revision: str | None = None) -> Source:
     entry = known.get(name) or known.get(model)
     if entry is None and model.count("/") != 1:
         raise unknown(model)
+    if entry is not None and entry.bundle and asked:
+        raise UsageError(f"{model} is published by torchaudio, which knows no revisions.", cure="Leave it out.")
     if entry is not None and entry.unusable:
         raise UsageError(f"{name} cannot be used: {entry.unusable}", cure="See: speechpipe models list")
     usual = (entry.hub.revision or entry.hub.branch) if entry and entry.hub and entry.name == name else None
@@ -138,6 +142,33 @@ def _fetch(source: Source, store: Store, update: bool, device: str, tell: Progre
     )
     store.take(files, lock)
     shutil.rmtree(partial, ignore_errors=True)
+    return lock
+
+
+def _fetch_bundle(entry: ModelEntry, bundle: str, store: Store, tell: Progress) -> Lock:
+    """A model that torchaudio publishes. It has no commits: the digest of the weights stands for one."""
+    files = store.partial(entry.name) / "files"
+    size = entry.download_bytes or 0
+    store.require_space(size, entry.name)
+    tell("fetch", 0, size)
+    torchaudio_bundles.download(bundle, entry.family, files, lambda there: tell("fetch", min(there, size), size))
+    tell("fetch", size, size)
+    checked = check(files)
+    lock = Lock(
+        name=entry.name,
+        repository=entry.name,
+        commit=checked.digests[BUNDLE_WEIGHTS],
+        family=checked.family,
+        form=checked.form,
+        licence=entry.licence,
+        fetched=now(),
+        files={
+            name: LockedFile(size=(files / name).stat().st_size, sha256=digest)
+            for name, digest in sorted(checked.digests.items())
+        },
+    )
+    store.take(files, lock)
+    shutil.rmtree(files.parent, ignore_errors=True)
     return lock
 
 

@@ -38,8 +38,8 @@ _OPTIONAL: dict[Family, tuple[str, ...]] = {
 #: vocabulary has the letters in another order.
 _OF_HUGGING_FACE = ("vocab.json", "preprocessor_config.json", "speechpipe.json")
 
-Form = Literal["ct2", "transformers", "openai"]
-FORMS: tuple[Form, ...] = ("ct2", "transformers", "openai")
+Form = Literal["ct2", "transformers", "openai", "torchaudio"]
+FORMS: tuple[Form, ...] = ("ct2", "transformers", "openai", "torchaudio")
 
 #: Kinds of models that transformers has weights of, by ``model_type`` in config.json.
 TRANSFORMERS_FAMILIES: dict[str, Family] = {
@@ -57,6 +57,9 @@ _TRANSFORMERS = (
 )
 #: The checkpoint of openai-whisper, which holds all but the tokenizer that comes with that package.
 _OPENAI = "model.pt"
+#: A bundle of torchaudio: which one and of what family, its weights, our calibration.
+BUNDLE, BUNDLE_WEIGHTS = "bundle.json", "bundle.pt"
+_OF_BUNDLE = (BUNDLE, BUNDLE_WEIGHTS, "speechpipe.json")
 #: Of the transformers form: what is needed, any row of it; the rest is read where it is there.
 _TOKENIZERS = {"whisper": (("tokenizer.json",), ("vocab.json", "merges.txt"))}
 _LETTERS = (("vocab.json",),)
@@ -110,6 +113,9 @@ def _checked(folder: Path, family: Family | None, must_be_sealed: bool, forms: S
     elif form == "transformers":
         found = family_of_transformers(folder)
         paths = _files_of_transformers(folder, found)
+    elif form == "torchaudio":
+        found = family_of_bundle(folder)
+        paths = [folder / name for name in _OF_BUNDLE if (folder / name).is_file()]
     else:
         found, paths = "whisper", [folder / _OPENAI]
     if family is not None and found != family:
@@ -164,6 +170,7 @@ def _weights_folder(folder: Path, forms: Sequence[Form]) -> tuple[Path, Form]:
         "ct2": ("model.bin", "ct2/model.bin"),
         "transformers": _TRANSFORMERS,
         "openai": (_OPENAI,),
+        "torchaudio": (BUNDLE_WEIGHTS,),
     }
     for form in forms:
         for name in places[form]:
@@ -190,6 +197,20 @@ def family_of_transformers(folder: Path) -> Family:
     if family != "whisper" and not str(made_for[0]).endswith("ForCTC"):
         raise BrokenModel(f"The model {folder} has no CTC head: it is pretrained only.", cure=_OTHER)
     return family
+
+
+def family_of_bundle(folder: Path) -> Family:
+    """The family as bundle.json states it. Raises ``BrokenModel``."""
+    path = folder / BUNDLE
+    if not path.is_file():
+        raise BrokenModel(f"The file {path} of the model is missing.")
+    _check_json(path)
+    content = json.loads(path.read_bytes())
+    family = content.get("family") if isinstance(content, dict) else None
+    families: tuple[Family, ...] = ("wav2vec2-ctc", "hubert-ctc")
+    if family not in families:
+        raise BrokenModel(f"The file {path} of the model does not say which of {', '.join(families)} it is.")
+    return next(each for each in families if each == family)
 
 
 def _files_of_transformers(folder: Path, family: Family) -> Iterator[Path]:

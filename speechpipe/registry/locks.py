@@ -71,7 +71,7 @@ class Lock(_Record):
     revision: str | None = None
     commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40,64}$")]
     family: Family
-    form: Literal["ct2", "transformers", "openai"]
+    form: Literal["ct2", "transformers", "openai", "torchaudio"]
     licence: str | None = None
     fetched: str
     conversion: Conversion | None = None

@@ -107,6 +107,8 @@ def speed(entry: ModelEntry, device: str) -> str | None:
 
 def form(entry: ModelEntry) -> str:
     """How it comes to the form that the engines run."""
+    if entry.bundle:
+        return "runs through torchaudio, an extra"
     if entry.needs_torch:
         return "runs through transformers, an extra"
     other = entry.layout.ct2_repository

@@ -20,7 +20,7 @@ from speechpipe.engines import ENGINES, load_engine
 from speechpipe.engines.contract import Clip, Engine, ModelFiles, Options, Result, TellsLanguages
 from speechpipe.errors import UnknownLanguage, UsageError
 from speechpipe.settings import Decoding
-from tests import ctc_models
+from tests import ctc_models, torchaudio_models
 
 ROOT = Path(__file__).resolve().parents[2]
 WHISPER = ModelFiles("tiny", ROOT / "models" / "whisper-tiny-archive", "whisper", "r1", "abc", "CC0-1.0")
@@ -48,10 +48,18 @@ ON_TORCH = {
     "transformers-wav2vec2": Case("transformers", WAV2VEC2, "wav2vec2"),
     "transformers-wav2vec2-bert": Case("transformers", ctc_models.bert),
     "transformers-hubert": Case("transformers", ctc_models.hubert),
+    "torchaudio-wav2vec2": Case("torchaudio", torchaudio_models.archive, "wav2vec2"),
 }
 CASES = LIGHT | ON_TORCH
 #: Those whose model was taught to hear.
-REAL = ("faster-whisper", "wav2vec2", "whisper", "transformers-whisper", "transformers-wav2vec2")
+REAL = (
+    "faster-whisper",
+    "wav2vec2",
+    "whisper",
+    "transformers-whisper",
+    "transformers-wav2vec2",
+    "torchaudio-wav2vec2",
+)
 
 
 def cases(*names: str) -> list[Any]:

@@ -19,7 +19,9 @@ import pytest
 from flows.serve import serve
 from flows.server import free_port
 from speechpipe.errors import UnknownModel, UsageError
+from speechpipe.registry.store import Store
 from tests.e2e.served import Served, alive, children, eventually
+from tests.stored import put
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -30,6 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Ser
     folder = tmp_path_factory.mktemp("serve")
     (folder / "batches.txt").touch()
     more = {**slow, "CHAOS_BATCHES": str(folder / "batches.txt"), "SPEECHPIPE_CHUNKING__MAX_WINDOW_MS": "1000"}
+    more["SPEECHPIPE_MODELS_FOLDER"] = str(folder / "models")
     served = Served(root, folder, more={**more, "SPEECHPIPE_DECODING__BATCH_SIZE": "1"})
     (served.recordings / "1954").mkdir()
     shutil.copy(root / "sample_audio" / "slate.wav", served.recordings / "1954" / "slate.wav")
@@ -142,14 +145,20 @@ def test_a_second_server_on_the_same_data_is_refused(served: Served) -> None:
         serve(served.data, served.recordings, free_port())
 
 
-def test_a_folder_that_came_later_is_offered_in_the_form(served: Served) -> None:
+def test_a_folder_and_a_model_that_came_later_are_offered_in_the_forms(served: Served) -> None:
     (served.recordings / "1999").mkdir()
+    put(Store(served.folder / "models"), "NbAiLab/nb-whisper-small")
 
-    def offered() -> bool:
+    def offered() -> str | None:
         form = served.deployments()["Transcribe new recordings"]["parameter_openapi_schema"]["definitions"]
-        return "1999" in form["NewRecordings"]["properties"]["collection"]["enum"]
+        models = form["How"]["properties"]["model"]["enum"]
+        there = "1999" in form["NewRecordings"]["properties"]["collection"]["enum"]
+        return next((shown for shown in models if there and shown.startswith("NbAiLab/nb-whisper-small (")), None)
 
-    eventually(offered, "1999 is a choice", 120)
+    model = eventually(offered, "1999 and the model are choices", 120)
+    asked = {"recording": {"recording": "1954/slate.wav"}, "how": {"model": model}}
+    state = served.wait(served.run("Transcribe one recording", asked))
+    assert state["type"] == "COMPLETED" or "damaged" not in state["message"], "its run knows the model too"
 
 
 def test_sigterm_ends_the_server_too_and_port_is_free_again(served: Served) -> None:
@@ -183,9 +192,11 @@ def test_ctrl_c_ends_it_and_a_password_keeps_others_out(tmp_path: Path, root: Pa
     asked = urllib.request.Request(address, b"{}", {"content-type": "application/json"})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(asked, timeout=30)
+    refused.value.close()
     assert refused.value.code == 401
     asked.add_header("authorization", f"Basic {b64encode(b'archive:secret').decode()}")
-    assert b"Transcribe new recordings" in urllib.request.urlopen(asked, timeout=30).read()
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert b"Transcribe new recordings" in answer.read()
     guarded.stop(signal.SIGINT)
     assert guarded.process.returncode == 0
     assert guarded.log.read_text().rstrip().endswith("Stopped.") and "Warning" not in guarded.log.read_text()

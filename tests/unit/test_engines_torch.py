@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+import shutil
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,12 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechpipe.engines import load_engine
+from speechpipe.alignment import align
+from speechpipe.engines import load_acoustic_model, load_engine
 from speechpipe.engines.contract import Clip, ModelFiles, Options
 from speechpipe.engines.fallback import LADDER, Attempt, Job
-from speechpipe.errors import EngineError, UsageError
+from speechpipe.errors import BrokenModel, EngineError, UsageError
 from speechpipe.settings import Decoding
-from tests import ctc_models
+from tests import ctc_models, torchaudio_models
 
 pytestmark = pytest.mark.extra
 
@@ -110,6 +114,128 @@ def test_out_of_memory_is_answered_by_fewer_at_once(
     monkeypatch.setattr(engine._model, "forward", lambda **given: 1 / 0 if given else None)
     with pytest.raises(ZeroDivisionError):
         engine.emissions(clips)
+
+
+# --- What hears another rate than 16 kHz, and torchaudio's bundles ---
+
+
+def at_half_the_rate(folder: Path) -> ModelFiles:
+    model = ctc_models.wav2vec2(folder)
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sampling_rate": 8_000}))
+    return model
+
+
+def test_a_model_of_another_rate_hears_the_sound_resampled(tmp_path: Path, pcm: np.ndarray) -> None:
+    import torch
+    import torchaudio
+
+    engine: Any = load_engine("transformers", at_half_the_rate(tmp_path / "half"), ONE_THREAD)
+    plain: Any = load_engine("transformers", ctc_models.wav2vec2(tmp_path / "plain"), ONE_THREAD)
+    half = torchaudio.functional.resample(torch.from_numpy(pcm[:96_000]), 16_000, 8_000).numpy()
+    (heard,), (expected,) = engine.emissions([pcm[:96_000]]), plain.emissions([half])
+    assert heard.log_probs == pytest.approx(expected.log_probs, abs=1e-4)
+    assert (heard.samples_per_frame, heard.first_frame_centre) == (640, 398), "counted in samples of the clip"
+    assert heard.frames * 640 == pytest.approx(96_000, abs=1_280)
+    short, long = engine.emissions([pcm[:700], pcm[:96_000]])
+    assert short is None and long is not None, "350 samples are no frame"
+
+
+def test_what_ctranslate2_runs_is_not_resampled_and_says_so(tmp_path: Path) -> None:
+    shutil.copytree(ctc_models.TAUGHT, tmp_path / "m")
+    features = tmp_path / "m" / "preprocessor_config.json"
+    features.write_text(json.dumps(json.loads(features.read_text()) | {"sampling_rate": 8_000}))
+    with pytest.raises(UsageError, match="hears 8000 samples a second") as refused:
+        load_engine("wav2vec2", ModelFiles("m", tmp_path / "m", "wav2vec2-ctc"), ONE_THREAD)
+    assert "transformers" in refused.value.advice
+
+
+@pytest.mark.parametrize("rate", ["fast", 0, 44_100])
+def test_a_rate_that_means_nothing_is_a_broken_model(tmp_path: Path, rate: Any) -> None:
+    model = at_half_the_rate(tmp_path / "m")
+    path = model.path / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sampling_rate": rate}))
+    with pytest.raises(BrokenModel, match=str(rate)):
+        load_engine("transformers", model, ONE_THREAD)
+
+
+def test_a_bundle_gives_the_emissions_of_the_same_model_elsewhere(tmp_path: Path, pcm: np.ndarray) -> None:
+    model = torchaudio_models.archive(tmp_path / "m")
+    taught = ModelFiles("taught", ctc_models.TAUGHT, "wav2vec2-ctc")
+    clips = [pcm[:96_000], pcm[:300], pcm[30_000:50_000]]
+    bundle, reference = (load_acoustic_model(each, ONE_THREAD).emissions(clips) for each in (model, taught))
+    assert bundle[1] is reference[1] is None
+    for one, other in ((bundle[0], reference[0]), (bundle[2], reference[2])):
+        assert one is not None and other is not None
+        assert np.abs(np.exp(one.log_probs) - np.exp(other.log_probs)).max() < 0.01
+        assert one.tokens[1:] == other.tokens[1:] and one.blank_id == other.blank_id
+        assert one.word_delimiter_id == other.word_delimiter_id and one.case == other.case
+        assert (one.samples_per_frame, one.first_frame_centre) == (other.samples_per_frame, other.first_frame_centre)
+
+
+def test_an_aligner_without_a_sign_between_words_times_them_too(
+    tmp_path: Path, pcm: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the kind of MMS_FA."""
+    import torch
+    import torchaudio
+
+    model = torchaudio_models.archive(tmp_path / "m")
+    state, bundle = torchaudio_models.translated(aligner=True)
+    torch.save(state, model.path / "bundle.pt")
+    monkeypatch.setattr(torchaudio.pipelines, torchaudio_models.NAME, bundle)
+    (emissions,) = load_acoustic_model(model, ONE_THREAD).emissions([pcm[:48_000]])
+    assert emissions is not None
+    assert emissions.word_delimiter_id is None and "*" not in emissions.tokens
+    (expected,) = load_acoustic_model(ModelFiles("taught", ctc_models.TAUGHT, "wav2vec2-ctc"), ONE_THREAD).emissions(
+        [pcm[:48_000]]
+    )
+    said = "tape four one seven side two"
+    for method in ("viterbi", "torchaudio"):
+        words = align(said, emissions, 3_000, method).words
+        reference = align(said, expected, 3_000).words
+        assert [word.text for word in words] == said.split()
+        for word, other in zip(words, reference, strict=True):
+            assert word.confidence is not None
+            assert abs((word.start_ms or 0) - (other.start_ms or 0)) <= 100
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("NO_SUCH_BUNDLE", "no bundle of torchaudio"),
+        ("os.path", "no bundle of torchaudio"),
+        ("HUBERT_BASE", "no bundle of torchaudio"),
+        ("__name__", "no bundle of torchaudio"),
+    ],
+)
+def test_a_bundle_that_torchaudio_does_not_have(tmp_path: Path, name: str, why: str) -> None:
+    model = torchaudio_models.archive(tmp_path / "m")
+    (model.path / "bundle.json").write_text(json.dumps({"bundle": name, "family": "wav2vec2-ctc"}))
+    with pytest.raises(BrokenModel, match=why):
+        load_engine("torchaudio", model, ONE_THREAD)
+
+
+@pytest.mark.parametrize("file", ["bundle.json", "bundle.pt"])
+def test_a_bundle_without_a_file_names_it(tmp_path: Path, file: str) -> None:
+    model = torchaudio_models.archive(tmp_path / "m")
+    (model.path / file).unlink()
+    with pytest.raises(BrokenModel, match=file):
+        load_engine("torchaudio", model, ONE_THREAD)
+
+
+def test_weights_of_a_bundle_that_would_run_code_are_refused(tmp_path: Path) -> None:
+    model = torchaudio_models.archive(tmp_path / "m")
+    ran = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (ran,)
+
+    (model.path / "bundle.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
+    with pytest.raises(BrokenModel):
+        load_engine("torchaudio", model, ONE_THREAD)
+    assert not ran.exists()
 
 
 # --- Whisper ---

@@ -51,7 +51,7 @@ def test_configurations_are_heeded(tmp_path: Path) -> None:
         preprocessor_config={"do_normalize": False},
         speechpipe={"boundary_offset_ms": {"start": -10, "end": 20}},
     )
-    assert layout == (("A", "Å", " ", "[PAD]"), 3, 2, 4, 2, "upper", False, (-10, 20))
+    assert layout == (("A", "Å", " ", "[PAD]"), 3, 2, 4, 2, "upper", False, (-10, 20), 16_000)
 
 
 def test_the_blank_may_be_told_by_the_configuration_only(tmp_path: Path) -> None:

@@ -148,8 +148,8 @@ def test_demonstrations_are_never_advised() -> None:
 def test_a_language_without_a_model_brings_up_its_kin() -> None:
     with pytest.raises(UnknownLanguage, match=r"No model recognises Southern Sámi \(sma\)\. Near to it: se"):
         recommend("sma")
-    with pytest.raises(UnknownLanguage, match="No model times the words of French"):
-        recommend("fr", role="aligner")
+    with pytest.raises(UnknownLanguage, match="No model times the words of Japanese"):
+        recommend("ja", role="aligner")
     with pytest.raises(UnknownLanguage, match="Did you mean nb"):
         recommend("norsk")
 

@@ -30,6 +30,7 @@ def test_beside_the_survey_there_are_variants_and_the_multilingual_ones_alone() 
     assert {name for name in others if not name.startswith("openai/whisper-")} == {
         "KBLab/kb-whisper-large@strict",
         "KBLab/kb-whisper-large@subtitle",
+        *(model.name for model in FETCHED if model.bundle),
     }
 
 
@@ -52,8 +53,11 @@ def test_the_code_could_load_it(model: ModelEntry) -> None:
     assert model.family in RUNNABLE
     assert model.roles
     assert set(model.roles) <= {"asr", "aligner"}
-    assert model.layout.ct2 is not None or model.layout.huggingface is not None, "nothing could be fetched"
-    if model.layout.ct2 is None or model.needs_torch:
+    if model.bundle is not None:
+        assert model.family in engines.ENGINES["torchaudio"].families
+    else:
+        assert model.layout.ct2 is not None or model.layout.huggingface is not None, "nothing could be fetched"
+    if not model.bundle and (model.layout.ct2 is None or model.needs_torch):
         assert model.layout.huggingface == ".", "what is converted is fetched first"
     for code in model.languages:
         assert languages.check(code) == code
@@ -65,8 +69,8 @@ def test_the_code_could_load_it(model: ModelEntry) -> None:
 def test_it_says_where_it_was_read_and_under_which_terms(model: ModelEntry) -> None:
     assert model.evidence
     assert model.licence is not None or model.licence_status == "unverified"
-    assert model.hub is not None
-    assert model.hub.revision is None, "the first fetch locks it"
+    assert (model.hub is None) == (model.bundle is not None)
+    assert model.hub is None or model.hub.revision is None, "the first fetch locks it"
     for measured in model.measured:
         assert 0 < measured.wer < 0.6, "rates are fractions"
         assert measured.source
@@ -135,6 +139,7 @@ def test_only_licences_that_forbid_it_are_called_non_commercial() -> None:
         "Flurin17/whisper-large-v3-turbo-swiss-german",
         "moravianai/CzechSpeech",
         "fav-kky/wav2vec2-base-cs-80k-ClTRUS",
+        *(m.name for m in ALL if m.bundle),
     }
     assert {m.name.split("/")[0] for m in ALL if "use-restricted" in m.restrictions} == {"CoRal-project"}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from speechpipe.transcript import Media
 
 _LONGEST_TAG = 1000
 _MOST_TAGS = 200
+_FIRST_PACKETS = 500  # among which the sound's first one is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Chapter:
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """``start_ms``: the container's first time stamp. ``timecode``: as the container writes it. ``tags``: of the
-    container and, as ``0/title``, of its streams. ``delay_samples``: of the first audio stream's encoder."""
+    container and, as ``0/title``, of its streams. ``delay_samples``: what the encoder of the best audio stream put
+    before its sound, or an edit list takes off; at the stream's own rate."""
 
     media: Media
     start_ms: int | None = None
@@ -56,7 +60,7 @@ def inspection_of(path: Path) -> Inspection:
                 media=media_of(path, container),
                 start_ms=None if container.start_time is None else round(container.start_time / 1000),
                 timecode=next((value for key, value in tags.items() if key.split("/")[-1] == "timecode"), None),
-                delay_samples=_delay(sound),
+                delay_samples=_delay(container, sound),
                 chapters=tuple(_chapters(container)),
                 tags=tags,
                 bext=bext,
@@ -90,7 +94,14 @@ def _chapters(container: Any) -> list[Chapter]:
     return chapters
 
 
-def _delay(stream: Any) -> int | None:
-    """Samples that the encoder put before the sound; None where the codec does not tell."""
-    delay = getattr(stream.codec_context, "delay", None) if stream is not None else None
-    return int(delay) if delay else None
+def _delay(container: Any, stream: Any) -> int | None:
+    """Samples before the sound that are left out, by the first packet's side data: AV_PKT_DATA_SKIP_SAMPLES begins
+    with their number, 32 bits of it. None where the file does not tell."""
+    import av
+
+    with suppress(av.error.FFmpegError, OSError, ValueError, MemoryError):
+        for packet in islice(container.demux(), _FIRST_PACKETS):
+            if stream is not None and packet.stream_index == stream.index:
+                told = bytes(packet.get_sidedata("skip_samples")) if packet.has_sidedata("skip_samples") else b""
+                return int.from_bytes(told[:4], "little") or None
+    return None

@@ -112,6 +112,8 @@ def notes(found: Inspection) -> Iterator[str]:
         yield row("Starts at", f"{clock(found.start_ms)} by its time stamps")
     if found.timecode:
         yield row("Timecode", shown(found.timecode))
+    if found.delay_samples:
+        yield row("Left out", f"{found.delay_samples} samples of the encoder or by an edit list, before the sound")
     for key, label in _NOTES.items():
         value = getattr(found.bext, key, None)
         if value not in (None, 0):

@@ -9,8 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from speechpipe.audio import Decoded, Pcm, decode, inspect
+from speechpipe.cli import cli
 from tests.containers import KINDS, RATE, Kind, encode, read_speech, riff
 
 #: Samples by which a decoder that is not told of its encoder's delay comes late (MP2, ADTS, transport streams, WMA).
@@ -153,6 +155,83 @@ def test_chapters_and_tags_are_told(tmp_path: Path, sound: np.ndarray) -> None:
     found = inspect(path)
     assert [(chapter.start_ms, chapter.end_ms, chapter.title) for chapter in found.chapters] == [(0, 5_000, "Slått")]
     assert found.tags["title"] == "Folkemusikk"
+
+
+#: Kinds whose encoders tell how much they put before the sound, in samples.
+DELAYS = {"M4A, AAC": 1_024, "MP4, AAC": 1_024, "MP3": 1_105, "Ogg Opus": 312, "WebM, Opus": 312, "FLAC": None}
+
+
+@pytest.mark.parametrize("name", DELAYS)
+def test_an_encoders_delay_is_told(name: str, tmp_path: Path, sound: np.ndarray) -> None:
+    path = encode(tmp_path / f"a.{KINDS[name].ending}", KINDS[name], sound)
+    assert inspect(path).delay_samples == DELAYS[name]
+    shown = CliRunner().invoke(cli, ["inspect", str(path)]).stdout
+    assert (f"{DELAYS[name]} samples of the encoder" in shown) == bool(DELAYS[name])
+
+
+def edited(content: bytes, **changes: int) -> bytes:
+    """An MP4 with another edit list (of version 0, with one entry): ``segment_duration``, ``media_time``."""
+    at = content.index(b"elst") + 4
+    assert struct.unpack(">II", content[at : at + 8]) == (0, 1)
+    entry = dict(zip(("segment_duration", "media_time"), struct.unpack(">Ii", content[at + 8 : at + 16]), strict=True))
+    entry |= changes
+    return content[: at + 8] + struct.pack(">Ii", *entry.values()) + content[at + 16 :]
+
+
+def test_an_edit_list_that_begins_later_in_the_sound_is_followed(tmp_path: Path, sound: np.ndarray) -> None:
+    whole = encode(tmp_path / "whole.m4a", KINDS["M4A, ALAC"], sound)
+    content = edited(whole.read_bytes(), segment_duration=10_000, media_time=44_100)
+    (tmp_path / "edited.m4a").write_bytes(content)
+    decoded = decode(tmp_path / "edited.m4a", tmp_path / "out", "auto")
+    assert decoded.duration_ms == pytest.approx(10_000, abs=100)
+    found = heard(tmp_path / "out", decoded)
+    like = np.corrcoef(found[RATE : 9 * RATE], sound[2 * RATE : 10 * RATE])[0, 1]
+    assert like > 0.999
+
+
+def test_sound_that_begins_behind_the_picture_keeps_its_place(tmp_path: Path, sound: np.ndarray) -> None:
+    """MP4 says so by an edit list without media."""
+    path = tmp_path / "late.mp4"
+    with av.open(str(path), "w", format="mp4") as container:
+        picture = container.add_stream("mpeg4", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
+        stream = container.add_stream("alac", rate=RATE, layout="mono")
+        grey = av.VideoFrame.from_ndarray(np.full((96, 64), 128, np.uint8), format="yuv420p")
+        for number in range(4 * 25):
+            grey.pts, grey.time_base = number, Fraction(1, 25)
+            container.mux(picture.encode(grey))
+        resampler = av.AudioResampler(stream.codec_context.format.name, "mono", RATE, stream.frame_size)
+        frame = av.AudioFrame.from_ndarray(sound.astype(np.float32)[None], "flt", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = RATE, round(2.5 * RATE), Fraction(1, RATE)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux([*picture.encode(None), *stream.encode(None)])
+    assert b"elst" in path.read_bytes()
+    found = inspect(path)
+    assert [stream.start_ms for stream in found.media.streams] == [0, 2_500]
+    assert "from 0:00:02.500" in CliRunner().invoke(cli, ["inspect", str(path)]).stdout
+    decoded = decode(path, tmp_path / "out", "auto")
+    samples = heard(tmp_path / "out", decoded)
+    assert not samples[: round(2.45 * RATE)].any()
+    np.testing.assert_allclose(samples[round(2.5 * RATE) :][: len(sound)], sound, atol=2e-3)
+
+
+def test_timecode_is_told(tmp_path: Path, sound: np.ndarray) -> None:
+    path = tmp_path / "a.mxf"
+    with av.open(str(path), "w", format="mxf") as container:
+        container.metadata["timecode"] = "10:20:30:00"
+        picture = container.add_stream("mpeg2video", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
+        stream = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        grey = av.VideoFrame.from_ndarray(np.full((96, 64), 128, np.uint8), format="yuv420p")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1_920), np.int16), "s16", "mono")
+        for number in range(25):
+            grey.pts, grey.time_base = number, Fraction(1, 25)
+            silence.sample_rate, silence.pts, silence.time_base = 48_000, 1_920 * number, Fraction(1, 48_000)
+            container.mux([*picture.encode(grey), *stream.encode(silence)])
+        container.mux([*picture.encode(None), *stream.encode(None)])
+    assert inspect(path).timecode == "10:20:30:00"
+    assert "10:20:30:00" in CliRunner().invoke(cli, ["inspect", str(path)]).stdout
 
 
 def test_the_kinds_cover_what_archives_hold() -> None:

@@ -188,8 +188,8 @@ def _read_key(segment: Segment, named: bool) -> str:
 
 
 def _plain(text: str) -> str:
-    """``text`` as it is in every format: SubRip has a space more behind what might be a tag."""
-    return clean(text).replace("< ", "<")
+    """``text`` as it is in every format: SubRip has a space more behind what might begin a tag."""
+    return clean(text).replace("< ", "<").replace("{ ", "{")
 
 
 def _words(

@@ -14,8 +14,8 @@ from speechpipe.transcript import Transcript, Word
 
 _CREDIT_MS = 3_000
 _CREDIT_LINE = 42
-#: Players take this for the beginning of a tag.
-_TAG = re.compile(r"<(?=[A-Za-z/])")
+#: Players take this for the beginning of a tag, which they leave out: ``<i>``, ``<12>``, ``{\\an8}``.
+_TAG = re.compile(r"[<{](?=\S)")
 _Shown = tuple[int, int, str]
 
 
@@ -23,7 +23,7 @@ def write(transcript: Transcript, captions: Captions) -> bytes:
     shown = [(cue.start_ms, cue.end_ms, "\n".join(cue.line_texts)) for cue in cues(transcript, captions)]
     shown += _credits(transcript, captions.header, shown)
     blocks = [
-        f"{number}\n{_stamp(start)} --> {_stamp(end)}\n{_TAG.sub('< ', text)}\n"
+        f"{number}\n{_stamp(start)} --> {_stamp(end)}\n{_apart(text)}\n"
         for number, (start, end, text) in enumerate(shown, 1)
     ]
     return "\n".join(blocks or [""]).encode()
@@ -44,11 +44,15 @@ def _credits(transcript: Transcript, header: bool, shown: list[_Shown]) -> list[
 
 
 def _lines(text: str) -> str:
-    words = [Word(word) for word in _TAG.sub("< ", text).split()]
+    words = [Word(word) for word in _apart(text).split()]
     lengths = [visible_length(word.text) for word in words]
     narrow = Captions.model_validate({"max_line_chars": _CREDIT_LINE})
     lines = breaks.cut_lines(words, lengths, [0.0] * len(words), narrow)
     return "\n".join(" ".join(word.text for word in line) for line in lines)
+
+
+def _apart(text: str) -> str:
+    return _TAG.sub(r"\g<0> ", text)
 
 
 def _stamp(milliseconds: int) -> str:

@@ -51,8 +51,8 @@ anything = both | awkward_transcripts()
 
 
 def seen(cue: Cue, name: str) -> tuple[Any, ...]:
-    """What a format holds of a cue. SubRip has no names, and a space behind what players take for a tag."""
-    text = cue.text.replace("< ", "<") if name == "srt" else cue.text
+    """What a format holds of a cue. SubRip has no names, and a space behind what players take for the beginning of a tag."""
+    text = cue.text.replace("< ", "<").replace("{ ", "{") if name == "srt" else cue.text
     voice = cue.lane.name if cue.lane is not None and name != "srt" else None
     timed = [(word.text, word.start_ms, word.end_ms) for word in cue.words] if name == "alto" else None
     return cue.start_ms, cue.end_ms, text, voice, timed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -324,3 +325,11 @@ def test_the_schema_refuses_what_the_reader_refuses(spoil: dict[str, Any], root:
 def test_silence_and_noise_are_no_captions() -> None:
     heard = (Event(0, 900, "silence"), Event(0, 900, "noise"), Event(5, 5, "music"), Event(0, 900, "tone"))
     assert "-->" not in vtt(dataclasses.replace(NOTHING_SAID, events=heard))
+
+
+@pytest.mark.parametrize("text", ["<i>a</i>", "side <12> b", r"{\an8}top", "{y:i}x", "1 < 2", "a <"])
+def test_subrip_has_nothing_that_players_take_for_a_tag(text: str) -> None:
+    said = dataclasses.replace(INTERVIEW, segments=(Segment(0, 0, 1_000, text),), events=())
+    content = formats.write(said, "srt").decode()
+    assert not re.search(r"[<{]\S", content)
+    assert content.split("\n")[2].replace("< ", "<").replace("{ ", "{") == text.replace("< ", "<")

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from speechpipe.emissions import AcousticModel
-from speechpipe.engines.contract import Engine, ModelFiles
-from speechpipe.engines.loading import missing_package
+from speechpipe.engines.contract import ALL_OPTIONS, Engine, ModelFiles, Options
+from speechpipe.engines.loading import checked_options, missing_package
 from speechpipe.engines.torch_loading import WEIGHTS
 from speechpipe.errors import UnknownEngine, UsageError
 from speechpipe.settings import Decoding
@@ -80,6 +80,12 @@ def engine_for(model: ModelFiles, requested: str = AUTO) -> str:
             cure=f"Leave the engine to be chosen, or ask for {fit[0]}.",
         )
     return requested
+
+
+def check_options(name: str, model: ModelFiles, options: Options) -> None:
+    """Raises ``UsageError`` for an option that the engine ``name`` cannot honour over ``model``; loads nothing."""
+    tells = model.family == "whisper" and name != "fake"
+    checked_options(options, name, *(ALL_OPTIONS if tells else ("batch_size",)))
 
 
 def load_engine(name: str, model: ModelFiles, decoding: Decoding) -> Engine:

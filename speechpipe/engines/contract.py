@@ -102,7 +102,8 @@ class ModelFiles:
     """A model as the registry hands it over: a folder checked before use, and what is known of it.
 
     ``padded_ms``: a clip no longer than this is padded to it, by engines that can, instead of to Whisper's 30 seconds:
-    for models that were taught short sound.
+    for models that were taught short sound. ``avoid_compute_types``: what spoils it, and is only computed in where that
+    was asked for.
     """
 
     name: str
@@ -113,6 +114,7 @@ class ModelFiles:
     licence: str | None = None
     languages: frozenset[str] | None = None
     padded_ms: int | None = None
+    avoid_compute_types: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

@@ -60,7 +60,7 @@ class FasterWhisper:
             if file.suffix == ".json":  # the native loader would not say which file is damaged
                 parse_json(file)
         features = read_json(folder / "preprocessor_config.json")
-        device = device_for(decoding)
+        device = device_for(decoding, model.avoid_compute_types)
         if (device.name, device.compute_type) == ("cpu", "default"):  # as stored, in float32, it is slow and large
             device = device._replace(compute_type="int8")
         with loading(model, folder / "model.bin"):

@@ -74,8 +74,14 @@ def parse_json(path: Path) -> Any:
         raise BrokenModel(f"The model's file {path} cannot be read: {error}.") from error
 
 
-def device_for(decoding: Decoding) -> Device:
-    """Raises ``UsageError`` for a device or compute type that this machine does not have."""
+def device_for(decoding: Decoding, avoid: Sequence[str] = ()) -> Device:
+    """The device and the compute type that were asked for, or that suit: none of ``avoid``.
+
+    ``default`` is the type of the weights as stored; what they are stored in is what a model must not avoid.
+
+    Raises:
+        UsageError: a device or compute type that this machine does not have.
+    """
     import ctranslate2
 
     if decoding.device == "mps":
@@ -90,7 +96,14 @@ def device_for(decoding: Decoding) -> Device:
             f"The {name} of this machine does not compute in {decoding.compute_type!r}.",
             cure=f"Set decoding.compute_type to one of {', '.join(sorted(types))}.",
         )
-    return Device(name, decoding.compute_type, decoding.threads or cores())
+    kind = decoding.compute_type
+    if kind in ("default", "auto") and avoid:
+        kind = next(each for each in _EXACT[name] if each in types and each not in avoid)
+    return Device(name, kind, decoding.threads or cores())
+
+
+#: Types to choose from, the fastest first, where a model is spoilt by some.
+_EXACT = {"cuda": ("float16", "bfloat16", "float32"), "cpu": ("int8", "float32")}
 
 
 def cores() -> int:

@@ -74,7 +74,7 @@ class OpenAiWhisper(TorchWhisper):
 
     def __init__(self, model: ModelFiles, decoding: Decoding) -> None:
         super().__init__(model.path)
-        device = torch_device(decoding)
+        device = torch_device(decoding, model.avoid_compute_types)
         self._model = _model(model).to(device.name).eval()
         self._half = device.compute_type == "float16"
         if self._half:

@@ -24,7 +24,7 @@ _INDEX = ".index.json"
 WEIGHTS = ("model.safetensors", f"model.safetensors{_INDEX}", "pytorch_model.bin", f"pytorch_model.bin{_INDEX}")
 
 
-def torch_device(decoding: Decoding) -> Device:
+def torch_device(decoding: Decoding, avoid: Sequence[str] = ()) -> Device:
     """The device and its compute type; gives torch, which shares one pool in the whole process, its threads.
 
     Raises:
@@ -46,7 +46,8 @@ def torch_device(decoding: Decoding) -> Device:
         )
     threads = decoding.threads or cores()
     torch.set_num_threads(threads)
-    return Device(name, decoding.compute_type if decoding.compute_type in types else types[0], threads)
+    best = next(each for each in types if each not in avoid)
+    return Device(name, decoding.compute_type if decoding.compute_type in types else best, threads)
 
 
 class Hearing:

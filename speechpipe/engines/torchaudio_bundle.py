@@ -37,7 +37,7 @@ class TorchaudioBundle(CtcEngine):
     def __init__(self, model: ModelFiles, decoding: Decoding) -> None:
         bundle = _bundle(model)
         weights = require(model, [model.path], WEIGHTS)
-        device = torch_device(decoding)
+        device = torch_device(decoding, model.avoid_compute_types)
         aligner = isinstance(bundle, torchaudio.pipelines.Wav2Vec2FABundle)
         with loading(model, weights):
             # The file is there, so nothing is fetched.

@@ -46,7 +46,7 @@ class TransformersCtc(CtcEngine):
         config_of(model, kind)
         features = require(model, [model.path], "preprocessor_config.json")
         layout = read_layout(model, [model.path, model.path])
-        device = torch_device(decoding)
+        device = torch_device(decoding, model.avoid_compute_types)
         with loading(model, features):
             self._features = transformers.AutoFeatureExtractor.from_pretrained(model.path, local_files_only=True)
         self._model = pretrained(model, model_class, device, _TRAINING)

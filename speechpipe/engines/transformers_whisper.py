@@ -49,7 +49,7 @@ class TransformersWhisper(TorchWhisper):
         super().__init__(model.path)
         config_of(model, "whisper")
         tokens = require(model, [model.path], "tokenizer.json", "vocab.json")
-        device = torch_device(decoding)
+        device = torch_device(decoding, model.avoid_compute_types)
         with loading(model, tokens):
             kind = transformers.WhisperTokenizerFast
             self._tokens = kind.from_pretrained(model.path, local_files_only=True).backend_tokenizer

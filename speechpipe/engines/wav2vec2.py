@@ -37,7 +37,7 @@ class Wav2Vec2(CtcEngine):
                 cure="Ask for the engine transformers, with the model in Hugging Face's form.",
             )
         self._batch_size = decoding.batch_size
-        device = device_for(decoding)
+        device = device_for(decoding, model.avoid_compute_types)
         with loading(model, folder / "model.bin"):
             self._model = ctranslate2.models.Wav2Vec2(
                 str(folder), device=device.name, compute_type=device.compute_type, intra_threads=device.threads

@@ -6,7 +6,7 @@ import os
 
 from speechpipe import alignment, engines, formats, languages, registry
 from speechpipe.emissions import AcousticModel
-from speechpipe.engines.contract import Engine, ModelFiles, TellsLanguages
+from speechpipe.engines.contract import Engine, ModelFiles, Options, TellsLanguages
 from speechpipe.pipeline.detection import folded
 from speechpipe.pipeline.obtaining import Told, obtain
 from speechpipe.pipeline.routing import AUTO_SEGMENT, Route, Routes
@@ -24,7 +24,7 @@ class Transcriber:
         UnknownModel, UnknownLanguage, UnknownEngine, UnknownFormat: something named does not exist, or nothing
             suitable is installed.
         LicenceNotAccepted: a model's licence has to be accepted first.
-        UsageError: another setting means nothing.
+        UsageError: another setting means nothing, or nothing to an engine.
         BrokenModel: a model's files are missing or altered.
         HubError: a model that is named and not here could not be fetched. ``told`` hears of what is.
     """
@@ -43,6 +43,8 @@ class Transcriber:
         check_streams(settings.streams)
         obtain(self.settings, told)
         self.routes = Routes(self.settings)
+        for route in self.routes.named:
+            engines.check_options(route.engine_name, route.model, Options.of(self.settings.decoding))
         self._engines: dict[tuple[str | None, ...], Engine] = {}
         self._aligners: dict[str, AcousticModel] = {}
 

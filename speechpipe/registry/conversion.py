@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess  # the converter's own process, by an argument list
 import sys
+from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,13 +73,17 @@ def runs_on_ct2(config: dict[str, Any]) -> bool:
     return all(config.get(key) == value for key, value in _XLS_R.items()) and not config.get("add_adapter")
 
 
-def compute_type(folder: Path, device: str) -> str:
-    """int8 for a processor; for a GPU float16, but bfloat16 where the weights are: those overflow in float16."""
+def compute_type(folder: Path, device: str, avoid: Sequence[str] = ()) -> str:
+    """int8 for a processor; for a GPU float16, but bfloat16 where the weights are: those overflow in float16.
+
+    None of ``avoid``, which spoil the model.
+    """
     import ctranslate2
 
     if device == "cpu" or (device == "auto" and not ctranslate2.get_cuda_device_count()):
-        return "int8"
-    return "bfloat16" if _is_bfloat16(folder) else "float16"
+        return "float32" if "int8" in avoid else "int8"
+    kinds = ("bfloat16", "float32") if _is_bfloat16(folder) else ("float16", "bfloat16", "float32")
+    return next(kind for kind in kinds if kind not in avoid)
 
 
 def convert(source: Path, target: Path, kind: str) -> dict[str, str]:

@@ -112,7 +112,7 @@ def _fetch(source: Source, store: Store, update: bool, device: str, tell: Progre
         convertible = conversion.plan(files, source.repository)
         if convertible:
             tell("convert", 0, 1)
-            kind = conversion.compute_type(files, device)
+            kind = conversion.compute_type(files, device, source.entry.avoid_compute_types if source.entry else ())
             target = partial / "converted"
             shutil.rmtree(target, ignore_errors=True)
             software = conversion.convert(files, target, kind)

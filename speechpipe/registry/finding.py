@@ -40,6 +40,10 @@ class FoundModel:
         return self.entry.padded_ms if self.entry else None
 
     @property
+    def avoid_compute_types(self) -> tuple[str, ...]:
+        return self.entry.avoid_compute_types if self.entry else ()
+
+    @property
     def window_ms(self) -> int | None:
         """The longest window that suits it; None: the family's own limit."""
         return self.entry.window_ms if self.entry else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import wave
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from speechpipe.engines import ENGINES, load_engine
+from speechpipe.engines import ENGINES, check_options, load_engine
 from speechpipe.engines.contract import Clip, Engine, ModelFiles, Options, Result, TellsLanguages
 from speechpipe.errors import UnknownLanguage, UsageError
 from speechpipe.settings import Decoding
@@ -340,3 +340,23 @@ def test_no_engine_is_left_out() -> None:
     assert {case.engine for case in CASES.values()} == set(ENGINES)
     families = {family for row in ENGINES.values() for family in row.families}
     assert families == {"fake", "whisper", "wav2vec2-ctc", "wav2vec2-bert-ctc", "hubert-ctc"}
+
+
+def test_what_an_engine_cannot_do_is_known_before_it_is_loaded(engine: Engine) -> None:
+    name, family = engine.info.name, "whisper" if takes_prompts(engine) else "wav2vec2-ctc"
+    model = replace(WHISPER, family=family)
+    for field in fields(Options):
+        other = {
+            "beam_size": 2,
+            "batch_size": 3,
+            "prompt": "x",
+            "vocabulary": ("x",),
+            "context": True,
+            "fallback": "off",
+        }
+        asked = Options(**{field.name: other[field.name]})  # type: ignore[arg-type]
+        if field.name in engine.info.options:
+            check_options(name, model, asked)
+        else:
+            with pytest.raises(UsageError, match=f"{name} has no option {field.name}"):
+                check_options(name, model, asked)

@@ -144,9 +144,10 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_words(
     assert len(first.clips) == 1
 
 
-def test_an_engine_that_takes_no_names_says_so_before_it_hears_anything(slate: Path, tmp_path: Path) -> None:
+def test_an_engine_that_takes_no_names_says_so_before_anything_is_done(tmp_path: Path) -> None:
     settings = Settings.load(
         model="wav2vec2-tiny-archive", language="en", workspace=tmp_path, decoding={"vocabulary": ("Hitra",)}
     )
     with pytest.raises(UsageError, match="wav2vec2 has no option vocabulary"):
-        transcribe(slate, settings=Transcriber(settings))
+        Transcriber(settings)
+    assert not list(tmp_path.iterdir())

@@ -69,6 +69,20 @@ def test_auto_takes_the_gpu_that_is_there(monkeypatch: pytest.MonkeyPatch) -> No
     assert device_for(Decoding()).name == "cpu"
 
 
+def test_what_spoils_a_model_is_computed_in_only_where_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"float16", "bfloat16", "float32", "int8"}
+    monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda device: there)
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
+    assert device_for(Decoding()).compute_type == "default", "as stored, where nothing spoils it"
+    assert device_for(Decoding(), ("float16",)).compute_type == "bfloat16"
+    assert device_for(Decoding(compute_type="auto"), ("int8",)).compute_type == "float16"
+    assert device_for(Decoding(compute_type="float16"), ("float16",)).compute_type == "float16"
+    there.remove("bfloat16")
+    assert device_for(Decoding(), ("float16",)).compute_type == "float32"
+    assert device_for(Decoding(device="cpu"), ("float16",)).compute_type == "int8"
+    assert device_for(Decoding(device="cpu"), ("int8",)).compute_type == "float32"
+
+
 def test_threads_are_those_asked_for_or_all_cores_one_may_use() -> None:
     assert device_for(Decoding(device="cpu", threads=3)).threads == 3
     assert device_for(Decoding(device="cpu")).threads == len(os.sched_getaffinity(0))

@@ -114,6 +114,15 @@ def test_the_type_suits_the_device_and_bfloat16_never_becomes_float16(
         assert conversion.compute_type(folder, device) == expected
 
 
+def test_a_model_is_not_converted_to_what_spoils_it(tmp_path: Path) -> None:
+    folder = described(tmp_path)
+    safetensors(folder / "model.safetensors", "F32")
+    assert conversion.compute_type(folder, "cuda", ("float16",)) == "bfloat16"
+    assert conversion.compute_type(folder, "cuda", ("float16", "bfloat16")) == "float32"
+    assert conversion.compute_type(folder, "cpu", ("float16",)) == "int8"
+    assert conversion.compute_type(folder, "cpu", ("int8",)) == "float32"
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff" * 8, (9).to_bytes(8, "little") + b'{"half": '])
 def test_broken_safetensors_are_named(content: bytes, tmp_path: Path) -> None:
     folder = described(tmp_path)

@@ -93,12 +93,29 @@ def deployments(how: How) -> list[Any]:
     return made
 
 
+#: A parameter of a flow → the heading of its part of the form.
+HEADINGS = {
+    "recordings": "Which recordings",
+    "recording": "Which recording",
+    "how": "How to transcribe",
+    "what": "What to do",
+}
+
+
+def form(flow: Flow[..., Any]) -> dict[str, Any]:
+    """The schema of a flow's form: what can be chosen by now, under headings that people read."""
+    schema = parameter_schema(flow).model_dump()
+    for name, part in schema["properties"].items():
+        part["title"] = HEADINGS[name]
+    return schema
+
+
 def refresh_forms() -> None:
-    """Offer in the forms what can be chosen by now: a folder may have come since the flows were deployed."""
+    """Offer in the forms what can be chosen by now: a folder or a model may have come since the last time."""
     with get_client(sync_client=True) as client:
         for name, (flow, _) in DEPLOYED.items():
             found = client.read_deployment_by_name(f"{flow.name}/{name}")
-            schema = parameter_schema(flow).model_dump()
+            schema = form(flow)
             if schema != found.parameter_openapi_schema:
                 client.update_deployment(found.id, DeploymentUpdate(parameter_openapi_schema=schema))
 

@@ -34,7 +34,7 @@ SERVED = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     # A server that is started again is waited for.
     "PREFECT_CLIENT_MAX_RETRIES": "12",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "speechpipe",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "speechpipe.flows",
     # The page shows every sentence; the terminal of the server stays quiet.
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",

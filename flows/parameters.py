@@ -32,7 +32,7 @@ _check_language, _languages = one_of(lambda: LANGUAGES)
 _check_channels, _channels = one_of(lambda: CHANNELS)
 _check_streams, _streams = one_of(lambda: STREAMS)
 #: Only ever compared with the names of recordings that were found, never opened.
-Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 _RECORDING = "Its name as the report has it, such as 1954/radio/reel-12.wav"
 _AGAIN = "What a person has corrected is never overwritten: the new result is put beside it."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 RECORDINGS = "SPEECHPIPE_RECORDINGS"
 OUTPUTS = "SPEECHPIPE_OUTPUTS"
+#: Control characters, bytes of a name that are no UTF-8, and ends of lines and paragraphs.
+_UNSPOKEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_ESCAPED = re.compile(r"\\(\\|u[0-9a-f]{4})")
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,14 @@ class Place:
         check_room(Settings.load().workspace_folder, SPARE_BYTES)
 
     def called(self, identifier: str) -> str:
-        return f"{self.name}/{identifier}" if self.name else identifier
+        return speakable(f"{self.name}/{identifier}" if self.name else identifier)
+
+    def own(self, called: str) -> str | None:
+        """The identifier that is ``called`` so; None where it is of another place."""
+        name = unspoken(called)
+        if not self.name:
+            return name
+        return name.removeprefix(f"{self.name}/") if name.startswith(f"{self.name}/") else None
 
     def found(self, item: Item) -> Found:
         from speechpipe.repositories.rights import public_name
@@ -113,15 +125,30 @@ class Places:
                     found = place.found(item)
                     names = (found.name, *map(place.called, (item.identifier, item.location)))
                     self._known.update((called, found) for called in names)
-        if name in self._known:
-            return self._known[name]
+        for known in (name, name.strip()):  # people copy more than a name
+            if known in self._known:
+                return self._known[known]
         raise MediaNotFound(f"There is no recording {name!r}.", cure="Its name stands in the report, or ask for all.")
 
 
 def below(text: str) -> str:
-    """``text`` with paths of recordings as people know them: from the folder of recordings on."""
+    """``text`` with paths of recordings as people know them, from the folder of recordings on; it can be sent."""
     folder = os.environ.get(RECORDINGS)
-    return text.replace(f"{folder.rstrip('/')}/", "") if folder else text
+    told = text.replace(f"{folder.rstrip('/')}/", "") if folder else text
+    return told.encode("utf-8", "backslashreplace").decode()
+
+
+def speakable(name: str) -> str:
+    """``name`` on one line and in UTF-8, as a form, the name of a run and a message need it; ``unspoken`` undoes it."""
+    return "".join(_escape(c) if unicodedata.category(c) in _UNSPOKEN or c == "\\" else c for c in name)
+
+
+def unspoken(name: str) -> str:
+    return _ESCAPED.sub(lambda found: found[1] if found[1] == "\\" else chr(int(found[1][1:], 16)), name)
+
+
+def _escape(character: str) -> str:
+    return "\\\\" if character == "\\" else f"\\u{ord(character):04x}"
 
 
 def _below(place: str, collection: str) -> PurePosixPath | None:

@@ -58,7 +58,7 @@ def tame() -> None:
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, with which this ends
     end_soon_after(signal.SIGTERM)
-    logging.getLogger("speechpipe").setLevel(logging.INFO)
+    log.setLevel(logging.INFO)
     for runs in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(runs).addFilter(_is_news)
 

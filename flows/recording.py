@@ -153,7 +153,7 @@ def stage_task(name: str, description: str, work: Callable[[Run, Bar], str]) -> 
         except Exception as error:
             told = fault(error)
             return Failed(message=below(public_text(run.item, str(told))), data=told)
-        sentence = public_text(run.item, sentence)
+        sentence = below(public_text(run.item, sentence))
         bar.at(name, 1, 1)
         log.info("%s", sentence)
         return Completed(message=sentence)
@@ -257,7 +257,7 @@ def left(seconds: float) -> str:
 def show(found: Found, receipt: Receipt, sentence: str) -> object:
     """What was recognised and where it lies, on the recording's page; returns the artifact's id."""
     files = found.place.repository.paths(found.item, receipt)
-    parts = ["\n".join(f"- {escaped(str(file))}" for file in files)] if may_show(found.item) else []
+    parts = ["\n".join(f"- {escaped(below(str(file)))}" for file in files)] if may_show(found.item) else []
     parts += [_captions(files)] if may_show(found.item) else ["Its text is not shown here, as its rights say."]
     return create_markdown_artifact(
         "\n\n".join(filter(None, parts)) or sentence, key=slug("transcript", found.name), description=sentence

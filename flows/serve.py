@@ -104,7 +104,7 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
     """Deploy the flows and start their runs as they are asked for, until a signal."""
     from prefect.runner import Runner
 
-    from .deployments import crash_silent_runs, deployments
+    from .deployments import crash_silent_runs, deployments, refresh_forms
     from .ending import end_leftovers
     from .parameters import how
 
@@ -117,6 +117,7 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
     runner = Served(name="speechpipe", pause_on_shutdown=False, limit=int(os.environ[AT_ONCE]) + OTHER_RUNS)
     for deployment in deployments(how(model)):
         runner.add_deployment(deployment)
+    refresh_forms()
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=_keep_up, args=(interrupted,), daemon=True).start()
     print(told, flush=True)

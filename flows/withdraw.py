@@ -68,9 +68,10 @@ def find(name: str) -> tuple[Place, list[withdrawal.Recording]]:
         MediaNotFound: there is none in any collection.
     """
     for place in places().places:
-        own = name.removeprefix(f"{place.name}/") if place.name else name
-        with suppress(MediaNotFound):
-            return place, withdrawal.find(place.repository, own)
+        for called in (name, name.strip()):
+            with suppress(MediaNotFound):
+                if (own := place.own(called)) is not None:
+                    return place, withdrawal.find(place.repository, own)
     raise MediaNotFound(f"There is no recording {name!r}, and nothing was done of one.", cure="Check the name.")
 
 

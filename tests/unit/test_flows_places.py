@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from flows.environment import SERVED, SILENT, TEMPORARY, set_up
-from flows.places import OUTPUTS, RECORDINGS, Places, below
+from flows.places import OUTPUTS, RECORDINGS, Place, Places, below, speakable, unspoken
 from speechpipe.errors import MediaNotFound, UsageError
-from speechpipe.settings import Collection, Settings
+from speechpipe.settings import Collection, Night, Settings
 
 ESCAPES = [
     "/etc/passwd",
@@ -55,6 +57,33 @@ def test_a_link_out_of_the_folder_is_no_recording(places: Places, tmp_path: Path
 def test_a_recording_is_found_by_its_name(places: Places) -> None:
     found = places.find("1954/radio/reel-1.wav")
     assert found.item.location == found.name == "1954/radio/reel-1.wav"
+
+
+def test_a_name_that_was_copied_with_a_blank_is_found_and_so_is_one_that_begins_with_it(places: Places) -> None:
+    assert places.recordings is not None
+    (places.recordings / " blank .wav").write_bytes(b"RIFF")
+    assert places.find(" slate.wav\n").name == "slate.wav"
+    assert places.find(" blank .wav").item.location == " blank .wav"
+
+
+@given(st.text(st.characters(exclude_characters="/\0"), min_size=1))
+@example(os.fsdecode(b"b\xe5nd\n.wav"))
+@example("a\\u000ab\\")
+def test_every_name_can_be_said_on_one_line_and_means_itself(name: str) -> None:
+    said = speakable(name)
+    assert unspoken(said) == name and len(said.splitlines()) <= 1
+    assert said.encode("utf-8").decode() == said
+    assert Place("films", Collection(root=Path("a"), outputs=Path("b")), Night()).own(f"films/{said}") == name
+
+
+def test_two_names_are_never_called_the_same(places: Places) -> None:
+    assert places.recordings is not None
+    names = ["a\nb.wav", "a\\u000ab.wav", "a\\\\u000ab.wav"]
+    for name in names:
+        (places.recordings / name).write_bytes(b"RIFF")
+    (place,) = places.places
+    called = {place.found(item).name: item.location for item in place.repository.discover()}
+    assert {places.find(name).item.location for name in called} == {*called.values()} >= {*names}
 
 
 def test_what_is_not_there_is_said_by_its_name(places: Places) -> None:

@@ -15,7 +15,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.callables import parameter_schema
 
-from speechpipe.pipeline.queue import deadline
+from speechpipe.pipeline.queue import local_deadline
 
 from .choices import NO_END
 from .export import export_formats
@@ -128,8 +128,8 @@ def go_on(interrupted: list[FlowRun]) -> None:
             if run.deployment_id is None or run.parent_task_run_id is not None:
                 continue
             asked = run.parameters.get("recordings") or {}
-            began = (run.start_time or datetime.now(UTC)).astimezone()
-            over = deadline(end_of(asked.get("until", NO_END)), began)
+            began = run.start_time or datetime.now(UTC)
+            over = local_deadline(end_of(asked.get("until", NO_END)), began)
             if over is None or over > datetime.now(UTC):
                 client.create_flow_run_from_deployment(run.deployment_id, parameters=run.parameters)
 

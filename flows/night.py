@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 
 from speechpipe.errors import OutputError, SpeechpipeError
 from speechpipe.pipeline.forecast import Forecast
-from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, deadline, queue
+from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, local_deadline, queue
 from speechpipe.pipeline.renaming import settle
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
 from speechpipe.repositories.contract import Receipt
@@ -74,7 +74,7 @@ def batch(asked: Asked, how: How, title: str) -> State[Any]:
         model = with_models.model
         chosen, rows = look_through(asked, Policy(model=model.name, model_revision=model.revision))
         places_at_work = int(os.environ.get(AT_ONCE, "1"))
-        line = queue(map(work_of, chosen), places_at_work, deadline(asked.until, began), with_models.size)
+        line = queue(map(work_of, chosen), places_at_work, local_deadline(asked.until, began), with_models.size)
         if chosen:
             told = f"{len(chosen)} recording{'s' if len(chosen) > 1 else ''} to do"
             log.info("%s, in %d runs, %d at once.", told, len(line.groups), line.at_once)

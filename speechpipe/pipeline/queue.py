@@ -24,8 +24,8 @@ ATTEMPTS = 3
 BACK_OFF_S = 10
 #: So many failures in a row for one reason, and it is not the recordings.
 ENOUGH = 5
-#: What lies in a recording itself, however often it comes.
-OF_THE_RECORDING = frozenset({"MediaError", "UnreadableMedia"})
+#: What lies in a recording itself, however often it comes; the last where it lacks what was asked for, such as a track.
+OF_THE_RECORDING = frozenset({"MediaError", "UnreadableMedia", "UsageError"})
 #: CTranslate2 takes so many cores where nothing is set.
 THREADS = 4
 
@@ -172,6 +172,12 @@ def deadline(until: str, now: datetime) -> datetime | None:
     hour, minute = map(int, until.split(":"))
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     return then if then > now else then + timedelta(days=1)
+
+
+def local_deadline(until: str, now: datetime) -> datetime | None:
+    """As ``deadline`` by this machine's clock on the wall, also in the night in which it is put forward or back."""
+    then = deadline(until, now.astimezone())
+    return then and then.replace(tzinfo=None).astimezone()
 
 
 def at_once(

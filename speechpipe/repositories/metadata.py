@@ -35,7 +35,7 @@ _LARGEST = 256 << 20
 
 @dataclass(frozen=True)
 class Table:
-    """Items by the location of their part, each with one part; and by the location of access copies what they are of."""
+    """Items by the location of their part, each with one part; by the location of an access copy, what it is of."""
 
     items: Mapping[str, Item] = field(default_factory=dict)
     copies: Mapping[str, Item] = field(default_factory=dict)

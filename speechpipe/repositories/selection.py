@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from speechpipe import installed
-from speechpipe.errors import ChecksumMismatch, MediaError, OutputError, RepositoryError, SpeechpipeError
+from speechpipe.errors import ChecksumMismatch, MediaError, OutputError, RepositoryError, SpeechpipeError, UsageError
 from speechpipe.repositories import rights
 from speechpipe.repositories.contract import Item, LeftOut, Receipt, Repository, Stat
 from speechpipe.repositories.receipts import same_file
@@ -279,6 +279,8 @@ class _Seen:
             return "retry", f"It failed with {receipt.model}."
         if self.policy.rerun in ("failed", "all"):
             return "retry", f"It failed {times}; failures are tried again: {told}"
+        if receipt.error == UsageError.__name__:
+            return "retry", f"What was asked for did not suit it: {told}"
         if not receipt.curable:
             return "failed", told
         if receipt.not_before and (until := _time(receipt.not_before)) and self.now < until:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from speechpipe.pipeline.queue import (
     deadline,
     grouped,
     in_order,
+    local_deadline,
     queue,
 )
 from speechpipe.repositories.contract import Receipt
@@ -182,6 +184,28 @@ def test_until_is_the_next_such_time(until: str, now: datetime, then: datetime) 
     assert deadline("", now) is None
 
 
+@pytest.mark.parametrize(
+    ("evening", "morning"),
+    [
+        ("2026-03-28T21:00", "2026-03-29T05:00"),
+        ("2026-10-24T20:00", "2026-10-25T06:00"),
+        ("2026-06-01T20:00", "2026-06-02T05:00"),
+    ],
+)
+def test_seven_is_seven_by_the_clock_on_the_wall_when_it_is_put_forward_or_back(
+    evening: str, morning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Oslo")
+    time.tzset()
+    try:
+        now = datetime.fromisoformat(evening).replace(tzinfo=UTC)
+        assert local_deadline("07:00", now.astimezone()) == datetime.fromisoformat(morning).replace(tzinfo=UTC)
+        assert local_deadline("", now) is None
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_the_machine_is_not_asked_for_more_than_it_bears() -> None:
     assert at_once(3_000_000_000, threads=4, cores=16, free=64 << 30) == 4
     assert at_once(3_000_000_000, threads=4, cores=16, free=16 << 30) == 2
@@ -213,4 +237,5 @@ def test_one_that_differs_shows_that_it_is_not_everything(among: Receipt) -> Non
 
 
 def test_damaged_recordings_may_come_in_any_number() -> None:
-    assert common_reason([failure("UnreadableMedia", "Fetch it again.")] * 50) is None
+    for error in ("UnreadableMedia", "UsageError"):
+        assert common_reason([failure(error, "Fetch it again.")] * 50) is None

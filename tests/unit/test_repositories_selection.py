@@ -197,6 +197,13 @@ def test_a_lasting_failure_is_tried_with_another_file_or_by_policy(archive: Arch
     assert archive.kind("a.wav")[0] == "changed"
 
 
+def test_what_did_not_suit_what_was_asked_for_is_tried_when_something_is_asked_again(archive: Archive) -> None:
+    archive.add("film.mkv")
+    archive.fail("film.mkv", error="UsageError", message="It has no stream 2.", cure="Give another.", curable=False)
+    told = "What was asked for did not suit it: It has no stream 2. Give another."
+    assert archive.kind("film.mkv") == ("retry", told)
+
+
 def test_a_curable_failure_rests_and_is_tried_again(archive: Archive) -> None:
     archive.add("a.wav")
     archive.fail("a.wav", attempts=2, not_before="2026-11-22T03:00:00Z")

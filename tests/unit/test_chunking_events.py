@@ -11,7 +11,6 @@ import pytest
 
 from speechpipe.audio import RATE, Pcm, decode, write_array
 from speechpipe.chunking import Window, as_speech, find_events, plan_windows, speech_probabilities
-from speechpipe.chunking.events import level
 from speechpipe.settings import Chunking
 from speechpipe.transcript import Event
 
@@ -133,10 +132,12 @@ def test_human_recordings(speech: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sound", "expected"), [(np.ones(100), 0.0), (np.full(100, 0.1), -20.0), (np.zeros(9), -np.inf)]
+    ("begins", "kinds"), [(5.9, ["silence"]), (5.5, ["silence", "noise"]), (3.0, ["silence", "noise"])]
 )
-def test_level_is_dbfs(sound: np.ndarray, expected: float) -> None:
-    assert level(sound.astype(np.float32)) == pytest.approx(expected, abs=1e-4)
+def test_silence_at_whose_end_something_begins_is_silence(tmp_path: Path, begins: float, kinds: list[str]) -> None:
+    """A last block that is silent but for its end, where speech begins faintly before it is sure, is no noise."""
+    sound = np.where(begins < T, white(-35), 0)
+    assert [event.kind for event in events(tmp_path, sound)] == kinds
 
 
 def test_kinds_that_the_engine_is_to_have_count_as_speech(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_speech_on_two_channels_at_once_counts_once(tmp_path: Path, talk: np.nda
 def test_the_picture_marks_what_is_heard_where_it_is(tmp_path: Path, talk: np.ndarray) -> None:
     svg = etree.fromstring(draw(look(tmp_path, np.concatenate([talk, np.zeros(11 * RATE)]))))
     (silence,) = spans(svg, "silence")
-    assert float(silence.get("x")) > 700
+    assert float(silence.get("x")) > 690
     assert all(float(node.get("x")) < 730 for node in spans(svg, "speech"))
     assert silence.findtext(f"{SVG}title").startswith("silence 0:00:1")
     texts = [node.text for node in svg.iter(f"{SVG}text")]

@@ -115,6 +115,8 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
     crash_silent_runs()
     interrupted = end_leftovers()
     runner = Served(name="speechpipe", pause_on_shutdown=False, limit=int(os.environ[AT_ONCE]) + OTHER_RUNS)
+    # Else in a folder of /tmp that all users share, and in which only the first of them may write.
+    runner._tmp_dir = Path(os.environ["PREFECT_HOME"]) / "runner"
     for deployment in deployments(how(model)):
         runner.add_deployment(deployment)
     refresh_forms()

@@ -33,6 +33,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Ser
     (folder / "batches.txt").touch()
     more = {**slow, "CHAOS_BATCHES": str(folder / "batches.txt"), "SPEECHPIPE_CHUNKING__MAX_WINDOW_MS": "1000"}
     more["SPEECHPIPE_MODELS_FOLDER"] = str(folder / "models")
+    (folder / "tmp").mkdir()
+    more["TMPDIR"] = str(folder / "tmp")
     served = Served(root, folder, more={**more, "SPEECHPIPE_DECODING__BATCH_SIZE": "1"})
     (served.recordings / "1954").mkdir()
     shutil.copy(root / "sample_audio" / "slate.wav", served.recordings / "1954" / "slate.wav")
@@ -141,6 +143,7 @@ def test_telemetry_is_off_in_the_server_and_state_is_in_one_folder(served: Serve
     assert "PREFECT_SERVER_ANALYTICS_ENABLED=false" in environment and "DO_NOT_TRACK=1" in environment
     assert (served.data / "prefect" / "prefect.db").is_file()
     assert not (served.folder / ".prefect").exists()
+    assert (served.data / "prefect" / "runner").is_dir() and not (served.folder / "tmp" / "runner_storage").exists()
 
 
 @pytest.mark.usefixtures("bare_environment")

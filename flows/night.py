@@ -13,10 +13,13 @@ from pathlib import PurePosixPath
 from typing import Any, cast
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import State, runtime, tags
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
+from speechpipe.cli.console import fault
 from speechpipe.errors import OutputError, SpeechpipeError
 from speechpipe.pipeline.forecast import Forecast
 from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, local_deadline, queue
@@ -82,9 +85,12 @@ def batch(asked: Asked, how: How, title: str) -> State[Any]:
         night = Night(chosen, line, crew(how, any(one.choice.again for one in chosen), tag))
         with tags(tag):
             night.work()
-    except SpeechpipeError as error:
-        log.error("%s", below(str(error)))
-        return Failed(message=below(str(error)), data=error)
+    except (PrefectException, HTTPError):
+        raise
+    except Exception as error:
+        reason = error if isinstance(error, SpeechpipeError) else fault(error)
+        log.error("%s", below(str(reason)))
+        return Failed(message=below(str(reason)), data=reason)
     rows = sorted([*rows, *night.rows()], key=lambda row: row.recording)
     publish(Report(title, tuple(rows), night.note), began, tag)
     log.info("%s", headline(rows))

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from speechpipe.errors import SpeechpipeError
+from speechpipe.cli.console import fault
+from speechpipe.errors import SpeechpipeError, one_line
 
 log = logging.getLogger("speechpipe.flows")
 
@@ -58,9 +59,6 @@ def tame() -> None:
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, with which this ends
     end_soon_after(signal.SIGTERM)
-    log.setLevel(logging.INFO)
-    for runs in ("prefect.flow_runs", "prefect.task_runs"):
-        logging.getLogger(runs).addFilter(_is_news)
 
 
 def die_with_parent(sign: int = signal.SIGTERM) -> None:
@@ -129,12 +127,28 @@ def _first_free(places: list[Path]) -> int | None:
     return next((held for place in places if (held := hold(place)) is not None), None)
 
 
+def quieten() -> None:
+    """Have the log of a run hold our sentences, and of Prefect's what is neither its own doings nor a traceback."""
+    log.setLevel(logging.INFO)
+    for runs in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(runs).addFilter(_is_news)
+
+
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether it is neither what Prefect says of its own doings nor its traceback of a failure: that has been told in a
-    sentence already."""
+    """Whether it has not been told in a sentence already; a traceback becomes one."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, SpeechpipeError) and not record.getMessage().startswith(OF_PREFECT)
+    if isinstance(error, SpeechpipeError) or record.getMessage().startswith(OF_PREFECT):
+        return False
+    if error is not None:
+        foreseen = type(error).__module__.startswith(("prefect", "httpx"))
+        told = one_line(str(error)).replace("Value error, ", "") if foreseen else str(fault(error))
+        record.msg, record.args, record.exc_info, record.exc_text = f"The run cannot go on: {told}", (), None, None
+    return True
 
 
 def _nothing() -> None:
     return
+
+
+if is_served():  # before anything is logged of the run
+    quieten()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from flows import process
-from flows.process import AT_ONCE, SERVER_PID, TURNS, hold, is_served, turn
+from flows.process import AT_ONCE, SERVER_PID, TURNS, hold, is_served, quieten, turn
+from speechpipe.errors import UnreadableMedia
 
 HOLDER = """
 import sys, time
@@ -118,3 +120,45 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     again = hold(tmp_path / "lock")
     assert again is not None
     os.close(again)
+
+
+@pytest.fixture
+def run_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What stands in the log of a run, of what Prefect and the flows write."""
+    said: list[str] = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: said.append(handler.format(record)))
+    loggers = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs", "speechpipe.flows")]
+    before = [(logger.level, list(logger.filters)) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    quieten()
+    yield said
+    for logger, (level, filters) in zip(loggers, before, strict=True):
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.filters[:] = filters
+
+
+def test_the_log_of_a_run_holds_sentences_and_neither_prefects_doings_nor_tracebacks(run_log: list[str]) -> None:
+    from prefect.exceptions import ParameterTypeError
+
+    flows, tasks = logging.getLogger("prefect.flow_runs"), logging.getLogger("prefect.task_runs")
+    flows.info("Beginning flow run 'new recordings' for flow 'transcribe-new'")
+    logging.getLogger("speechpipe.flows").info("Found 8 s of speech in 10 s.")
+    tasks.info("Finished in state Completed('Found 8 s of speech in 10 s.')")
+    tasks.error("Crash detected! Execution was aborted by a termination signal.")
+    flows.info("Flow run was cancelled.")
+    asked = ParameterTypeError("Invalid:\n - how.model: Value error, 'x' is none.")
+    for error in (UnreadableMedia("a.wav is torn."), asked, ZeroDivisionError()):
+        try:
+            raise error
+        except Exception:
+            flows.exception("Engine execution exited with unexpected exception")
+    assert "fault of speechpipe (ZeroDivisionError" in run_log.pop() and "Traceback" not in "".join(run_log)
+    assert run_log == [
+        "Found 8 s of speech in 10 s.",
+        "Flow run was cancelled.",
+        "The run cannot go on: Invalid: - how.model: 'x' is none.",
+    ]

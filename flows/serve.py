@@ -15,7 +15,7 @@ from typing import Any
 from speechpipe.errors import UsageError, one_line
 from speechpipe.files import explained
 from speechpipe.pipeline.queue import at_once
-from speechpipe.registry import list_models
+from speechpipe.registry.store import Store
 from speechpipe.settings import Settings
 
 from .environment import SERVED, set_up
@@ -179,12 +179,13 @@ def _put_into_environment(data: Path, together: int | None) -> None:
 
 
 def _bearable() -> int:
-    """How many recordings or groups the machine bears at a time, with the largest model that is installed."""
+    """How many recordings or groups the machine bears at a time, with the largest models that are installed."""
     settings = Settings.load()
-    sizes = [entry.size or 0 for entry in list_models() if not entry.demonstration]
+    sizes = sorted(lock.size for lock in Store(settings.store_folder).installed())
     gpus = 0
     if settings.decoding.device in ("auto", "cuda"):
         import ctranslate2
 
         gpus = ctranslate2.get_cuda_device_count()
-    return at_once(max(sizes, default=LEAST_MODEL_BYTES), settings.decoding.threads, gpus)
+    # One that recognises and one that aligns.
+    return at_once(max(LEAST_MODEL_BYTES, sum(sizes[-2:])), settings.decoding.threads, gpus)

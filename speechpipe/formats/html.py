@@ -1,7 +1,8 @@
 """A page by itself to hear, read and search a recording: player, captions, transcript that follows; no network.
 
 The sound is found by its name beside the page, or chosen by the reader. The text stands in the page's own markup, so
-that it can be read, searched, printed and indexed without the script.
+that it can be read, searched, printed and indexed without the script. What has the attribute ``data-t`` is the page's
+own word, which the script puts into the reader's language.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def write(transcript: Transcript, captions: Captions) -> bytes:
         source=_address(name),
         name=text(name),
         overview=overview(transcript),
-        transcript=words or '<p class="nothing">There is no text.</p>',
+        transcript=words or '<p class="nothing" data-t>There is no text.</p>',
         about="\n".join(f"<li><bdi>{text(line)}</bdi></li>" for line in _about(transcript)),
+        words=_json(interface()),
         data=_json({**_recording(transcript, name), **times, **_cues(transcript, shaped)}),
     )
     # Were the page put into composed form (NFC), this mark would eat the end of a tag.
@@ -68,11 +70,30 @@ def asset(name: str) -> str:
     return files("speechpipe.formats").joinpath(name).read_text("utf-8")
 
 
+@cache
+def interface() -> dict[str, list[str]]:
+    """The page's own words by language, in the same order in each; ``html_words.tsv`` has a column a language."""
+    rows = [line.split("\t") for line in asset("html_words.tsv").splitlines()]
+    return {column[0]: list(column[1:]) for column in zip(*rows, strict=True)}
+
+
 def _marks(transcript: Transcript) -> list[str]:
     """What everybody must see: who made the text, who may have it, what lacks."""
-    lines = [f'<p class="mark">{text(statement(transcript))}</p>']
-    lines += [f'<p class="rights">{name}: <bdi>{text(told)}</bdi></p>' for name, told in rights(transcript)]
-    return lines + [f'<p class="finding">{text(finding)}</p>' for finding in findings(transcript)]
+    lines = [f'<p class="mark">{_told(statement(transcript), " corrected by ")}</p>']
+    lines += [
+        f'<p class="rights"><span data-t>{name}</span>: <bdi>{text(told)}</bdi></p>'
+        for name, told in rights(transcript)
+    ]
+    return lines + [f'<p class="finding">{_told(finding, ": ")}</p>' for finding in findings(transcript)]
+
+
+def _told(sentence: str, end: str) -> str:
+    """A sentence of ours and, behind this end of it, what is not ours."""
+    ours, parting, rest = sentence.partition(end)
+    if not parting:
+        return f"<span data-t>{text(sentence)}</span>"
+    word = end.rstrip(": ")
+    return f'<span data-t>{text(ours + word)}</span>{end[len(word) :]}<bdi lang="en">{text(rest)}</bdi>'
 
 
 def _about(transcript: Transcript) -> list[str]:
@@ -86,7 +107,8 @@ def _about(transcript: Transcript) -> list[str]:
 
 
 def _recording(transcript: Transcript, name: str) -> dict[str, object]:
-    return {"name": clean(name), "size": transcript.media.size, "end": span_of(transcript)}
+    media = {"name": clean(name), "size": transcript.media.size, "end": span_of(transcript)}
+    return {**media, "languages": transcript.languages}
 
 
 def _cues(transcript: Transcript, shaped: list[Cue]) -> dict[str, object]:

@@ -118,9 +118,17 @@ def _mark(confidence: float) -> str:
 
 def _who(turn: Turn, several: bool) -> str:
     """Who speaks and, where there are several languages, which."""
-    name = f"<bdi>{text(turn.lane.name)}</bdi>" if turn.lane.name else ""
-    language = f'<span class="language">{text(_language(turn.language))}</span>' if several and turn.language else ""
+    name = f"<bdi{_ours(turn.lane)}>{text(turn.lane.name)}</bdi>" if turn.lane.name else ""
+    language = ""
+    if several and turn.language:
+        code = f' data-code="{turn.language}"' if _TAG.fullmatch(turn.language) else ""
+        language = f'<span class="language"{code}>{text(_language(turn.language))}</span>'
     return f'<p class="who">{" ".join(filter(None, [name, language]))}</p>' if name or language else ""
+
+
+def _ours(lane: Lane) -> str:
+    """A channel without a speaker has a name of ours."""
+    return "" if lane.speaker else " data-t"
 
 
 def _language(code: str) -> str:
@@ -131,12 +139,13 @@ def _language(code: str) -> str:
 
 
 def _lang(code: str | None) -> str:
-    return f' lang="{code}"' if code and _TAG.fullmatch(code) else ""
+    return f' lang="{code}"' if code and _TAG.fullmatch(code) else ' lang=""'
 
 
 def _flags(flags: Iterable[str]) -> str:
     return "".join(
-        f'<p class="flag{" n" if flag in NEUTRAL else ""}">{text(FLAGS.get(flag, flag))}</p>'
+        f'<p class="flag{" n" if flag in NEUTRAL else ""}"{" data-t" if flag in FLAGS else ""}>'
+        f"{text(FLAGS.get(flag, flag))}</p>"
         for flag in sorted(filter(clean, flags), key=lambda flag: list(FLAGS).index(flag) if flag in FLAGS else -1)
     )
 
@@ -158,9 +167,10 @@ def _heard(events: Iterable[Event]) -> list[tuple[Event, list[int]]]:
 
 
 def _event(event: Event, channels: Sequence[int]) -> str:
-    where = f", channel {' and '.join(str(channel + 1) for channel in channels)}" if channels else ""
-    when = f"{clock(event.start_ms)} to {clock(event.end_ms)}"
-    return f'<p class="event {event.kind}">{EVENTS[event.kind]}{where}: {when}</p>'
+    numbers = " and ".join(str(channel + 1) for channel in channels)
+    where = f", <span data-t>channel {numbers}</span>" if channels else ""
+    when = f"{clock(event.start_ms)} <span data-t>to</span> {clock(event.end_ms)}"
+    return f'<p class="event {event.kind}"><span data-t>{EVENTS[event.kind]}</span>{where}: {when}</p>'
 
 
 def _seconds(ms: int) -> str:
@@ -178,22 +188,23 @@ def overview(transcript: Transcript) -> str:
     for segment in transcript.segments:
         lane = lane_of(segment)
         spans.setdefault(lane if lane in rows else None, []).append(segment)
-    named: list[tuple[str, str, Iterable[Segment | Event]]] = [
-        (lane.name or "Speech", f"l{number % COLOURS}", spans.get(lane, [])) for number, lane in enumerate(rows)
+    named: list[tuple[str, str, str, Iterable[Segment | Event]]] = [
+        (lane.name or "Speech", _ours(lane), f"l{number % COLOURS}", spans.get(lane, []))
+        for number, lane in enumerate(rows)
     ]
     if None in spans:
-        named.append(("Others", f"l{len(rows) % COLOURS}", spans[None]))
+        named.append(("Others", " data-t", f"l{len(rows) % COLOURS}", spans[None]))
     for kind, name in EVENTS.items():
         if heard := [event for event in transcript.events if event.kind == kind]:
-            named.append(("Unreadable" if kind == "unreadable" else name, kind, heard))
+            named.append(("Unreadable" if kind == "unreadable" else name, " data-t", kind, heard))
     height = _ROW_HEIGHT * len(named)
-    labels = "".join(f"<li><bdi>{text(name)}</bdi></li>" for name, _, _ in named)
+    labels = "".join(f"<li><bdi{ours}>{text(name)}</bdi></li>" for name, ours, _, _ in named)
     paths = "".join(
         f'<path class="{style}" d="{_path(items, end, _ROW_HEIGHT * row + _ROW_HEIGHT // 2)}"/>'
-        for row, (_, style, items) in enumerate(named)
+        for row, (_, _, style, items) in enumerate(named)
     )
     return (
-        f'<ul class="rows" aria-label="Heard in this recording">{labels}</ul>'
+        f'<ul class="rows" aria-label="Heard in this recording" data-t>{labels}</ul>'
         f'<div id="overview" aria-hidden="true"><svg viewBox="0 0 {_WIDTH} {height}" height="{height}" '
         f'preserveAspectRatio="none">{paths}<path id="hits" d=""/></svg><i id="head"></i></div>'
     )

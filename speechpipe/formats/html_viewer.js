@@ -7,6 +7,30 @@
   const isFilm = player.tagName === "VIDEO";
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
+  // ---- the page's own words, in the reader's language or that of the recording ----
+  const table = JSON.parse($("words").textContent);
+  const language = [...navigator.languages, ...data.languages, "en"]
+    .map((tag) => tag.toLowerCase().split("-")[0].replace(/^no$/, "nb")).find((code) => Object.hasOwn(table, code));
+  const translated = new Map(table.en.map((text, i) => [text, table[language][i]]));
+  /** `text` in that language, with each {} replaced by one of the values. */
+  const t = (text, ...values) => (translated.get(text) ?? text).replace(/\{\}/g, () => values.shift() ?? "{}");
+  /** The same for a text whose numbers stand in it. */
+  const numbered = (text) => t(text.replace(/\d+/g, "{}"), ...(text.match(/\d+/g) ?? []));
+  const named = (lane) => (/^Channel \d+$/.test(data.lanes[lane]) ? numbered(data.lanes[lane]) : data.lanes[lane] ?? "");
+  if (language !== "en") {
+    document.documentElement.lang = language;
+    for (const element of document.querySelectorAll("[data-t]")) {
+      const label = element.getAttribute("aria-label");
+      if (label) element.setAttribute("aria-label", numbered(label));
+      else element.textContent = numbered(element.textContent);
+    }
+    const languages = new Intl.DisplayNames([language], { type: "language" });
+    for (const element of document.querySelectorAll("[data-code]")) {
+      const name = languages.of(element.dataset.code); // the code itself, where the browser knows no name
+      element.textContent = name === element.dataset.code ? t(element.textContent) : name;
+    }
+  }
+
   // ---- what is where: words and segments by their place in the page, times in ms ----
   const words = [...transcript.querySelectorAll(".said > span")];
   const segments = [...transcript.querySelectorAll(".seg")];
@@ -120,8 +144,8 @@
   transcript.addEventListener("mouseover", (event) => {
     const i = numbers.get(event.target);
     if (i === undefined || event.target.title) return;
-    const sure = data.sure[i] === null ? "" : `, ${data.sure[i]} % sure`;
-    event.target.title = starts[i] === null ? `time not known${sure}` : `${clock(starts[i])}${sure}`;
+    const sure = data.sure[i] === null ? "" : `, ${t("{} % sure", data.sure[i])}`;
+    event.target.title = (starts[i] === null ? t("time not known") : clock(starts[i])) + sure;
   });
   if ($("overview")) $("overview").addEventListener("click", (event) => {
     const box = $("overview").getBoundingClientRect();
@@ -153,9 +177,9 @@
 
   // ---- captions: the browser's own track; under sound alone, a line ----
   const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  const track = player.addTextTrack("captions", "Captions", "");
+  const track = player.addTextTrack("captions", t("Captions"), "");
   data.cues.forEach(([start, end, lane, text], i) => {
-    const name = data.lanes[lane] || "";
+    const name = named(lane);
     const cue = new VTTCue(start / 1000, end / 1000, name ? `<v ${escaped(name)}>${escaped(text)}</v>` : escaped(text));
     cue.id = String(i);
     track.addCue(cue);
@@ -169,7 +193,7 @@
     for (const cue of track.mode === "disabled" ? [] : track.activeCues) {
       const [, , lane, text] = data.cues[cue.id], name = document.createElement("b");
       if (caption.firstChild) caption.append("\n");
-      name.textContent = data.lanes[lane] ? `${data.lanes[lane]}: ` : "";
+      name.textContent = named(lane) && `${named(lane)}: `;
       caption.append(name, text);
     }
   });
@@ -178,9 +202,15 @@
 
   // ---- the recording: beside the page, or chosen ----
   const trouble = (text) => { $("trouble").textContent = text; $("missing").hidden = false; };
-  const failed = () => trouble(player.src.startsWith("blob:")
-    ? "This browser cannot play that file."
-    : `${data.name} is not beside this page, or this browser cannot play it.`);
+  let renamed = false; // both were: the recording is then called as the page, without .html
+  const failed = () => {
+    const own = `./${location.pathname.split("/").pop().replace(/\.html$/, "")}`;
+    if (player.src.startsWith("blob:")) trouble(t("This browser cannot play that file."));
+    else if (!renamed && own !== player.getAttribute("src")) {
+      renamed = true;
+      player.src = own;
+    } else trouble(t("{} is not beside this page, or this browser cannot play it.", data.name));
+  };
   player.addEventListener("error", failed);
   if (player.error) failed();
   const choose = (file) => {
@@ -190,7 +220,7 @@
     player.currentTime = at;
     $("missing").hidden = data.size === null || file.size === data.size;
     $("trouble").textContent = $("missing").hidden ? ""
-      : `This may be another recording: it has ${file.size} bytes, the one transcribed had ${data.size}.`;
+      : t("This may be another recording: it has {} bytes, the one transcribed had {}.", file.size, data.size);
   };
   $("file").addEventListener("change", () => { if ($("file").files[0]) choose($("file").files[0]); });
   addEventListener("dragover", (event) => event.preventDefault());
@@ -227,7 +257,7 @@
     const x = new Set(hits.map(([first]) => Math.floor((2000 * heardAt(first)) / (data.end || 1))));
     if ($("hits")) $("hits").setAttribute("d", [...x].map((at) => `M${at} 0h4`).join(""));
     for (const id of ["previous", "next", "hear"]) $(id).disabled = !hits.length;
-    $("count").textContent = !wanted ? "" : `${hits.length || "Not"} found`;
+    $("count").textContent = !wanted ? "" : hits.length ? t("{} found", hits.length) : t("Not found");
   };
   const go = (step) => {
     if (soon) { clearTimeout(soon); soon = 0; find(); }
@@ -237,7 +267,7 @@
     for (const word of span(hits[hit])) word.classList.add("at");
     left = true;
     reveal(words[hits[hit][0]]);
-    $("count").textContent = `${hit + 1} of ${hits.length}`;
+    $("count").textContent = t("{} of {}", hit + 1, hits.length);
   };
   const hear = () => { if (hits.length) jump(heardAt(hits[Math.max(0, hit)][0]), true); };
   $("query").addEventListener("input", () => {

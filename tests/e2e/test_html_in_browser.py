@@ -409,9 +409,10 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["playing", "searching", "missing", "narrow", "nothing said"])
+@pytest.mark.parametrize("state", ["playing", "searching", "missing", "narrow", "in Finnish", "nothing said"])
 def test_axe_finds_nothing(show: Opener, axe: str, scheme: str, state: str) -> None:
-    how = {"viewport": {"width": 320, "height": 640}} if state == "narrow" else {}
+    how: dict[str, Any] = {"viewport": {"width": 320, "height": 640}} if state in ("narrow", "in Finnish") else {}
+    how |= {"locale": "fi-FI"} if state == "in Finnish" else {}
     page = show(NOTHING_SAID if state == "nothing said" else TALK, sound=state != "missing", color_scheme=scheme, **how)
     if state == "playing":
         page.get_by_label("Remarks").select_option("all")
@@ -421,6 +422,12 @@ def test_axe_finds_nothing(show: Opener, axe: str, scheme: str, state: str) -> N
         page.get_by_role("searchbox").press("Enter")
     if state == "missing":
         until(page, "!missing.hidden")
+    if state == "in Finnish":
+        page.locator("summary").click()
+        box = page.locator("details > div").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 320
+        assert page.get_by_text("Koneellisesti tuotettu", exact=False).count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     if state == "narrow":
         page.get_by_text("Keys", exact=True).click()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -428,6 +435,54 @@ def test_axe_finds_nothing(show: Opener, axe: str, scheme: str, state: str) -> N
     found = page.evaluate("axe.run()")
     assert len(found["passes"]) > 15
     assert [(v["id"], v["impact"], [n["html"][:90] for n in v["nodes"]]) for v in found["violations"]] == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "language", "search", "mark"),
+    [
+        ("nb-NO", "nb", "Søk", "Maskinlaget transkripsjon; ikke gjennomgått av et menneske."),
+        ("no", "nb", "Søk", "Maskinlaget transkripsjon; ikke gjennomgått av et menneske."),
+        ("de-AT", "de", "Suche", "Maschinell erzeugtes Transkript; von niemandem geprüft."),
+        ("en-GB", "en", "Search", "Machine-generated transcript; not reviewed by a person."),
+        ("pl-PL", "nb", "Søk", "Maskinlaget transkripsjon; ikke gjennomgått av et menneske."),  # as is spoken
+    ],
+)
+def test_it_speaks_the_language_of_its_reader(show: Opener, locale: str, language: str, search: str, mark: str) -> None:
+    page = show(TALK, locale=locale)
+    assert page.locator("html").get_attribute("lang") == language
+    assert page.get_by_role("searchbox", name=search).count() == 1
+    assert page.locator(".mark").text_content() == mark
+    # What was said keeps its own language, and how it was made is told in English.
+    assert page.locator(".said").first.get_attribute("lang") == "nb"
+    assert page.locator("#about ul").get_attribute("lang") == "en"
+
+
+def test_everything_of_its_own_is_in_that_language(show: Opener, tmp_path: Path) -> None:
+    page = show(TALK, locale="sv-SE")
+    assert page.locator(".rows li").all_text_contents() == ["Kanal 1", "Kanal 2", "Musik", "Tystnad"]
+    assert page.locator(".event").first.text_content() == "Musik, kanal 1 och 2: 0:00 till 0:02"
+    assert page.locator(".who").all_text_contents()[:2] == ["Kanal 1 norskt bokmål", "Kanal 2 nordsamiska"]
+    assert page.locator(".flag").first.text_content() == "Orden passar inte väl till ljudet."
+    page.get_by_role("searchbox").fill("å")
+    until(page, "count.textContent === '4 hittade'")
+    page.get_by_role("searchbox").press("Enter")
+    assert page.locator("#count").text_content() == "1 av 4"
+    span = page.locator(".said > span", has_text="-40")
+    span.hover()
+    assert span.get_attribute("title") == "okänd tid"
+    seek(page, 3)
+    until(page, "caption.textContent.startsWith('Kanal 1: Velkommen')")
+    page.get_by_label("Välj inspelningen").set_input_files(tmp_path / "reel <12> & more.wav.html")
+    until(page, "trouble.textContent === 'Webbläsaren kan inte spela upp filen.'")
+
+
+def test_a_recording_that_was_renamed_with_its_page_is_found(show: Opener, tmp_path: Path) -> None:
+    page = show(TALK)
+    for ending in (".html", ""):
+        (tmp_path / f"reel <12> & more.wav{ending}").rename(tmp_path / f"ny & 100 % #1.wav{ending}")
+    page.goto((tmp_path / "ny & 100 % #1.wav.html").as_uri())
+    until(page, "media.readyState > 0")
+    assert page.locator("#missing").is_hidden()
 
 
 def test_it_has_landmarks_and_names_for_a_screen_reader(show: Opener) -> None:
@@ -495,7 +550,7 @@ def three_hours() -> Transcript:
 def test_three_hours_open_quickly_and_are_searched_and_followed_smoothly(show: Opener) -> None:
     long = three_hours()
     assert 3 * 3_600_000 * 0.95 < (long.media.duration_ms or 0) < 4 * 3_600_000
-    assert len(formats.write(long, "html")) < 1_600_000
+    assert len(formats.write(long, "html")) < 1_650_000
     page = show(long, sound=False)
     page.evaluate(FRAMES)
     session = page.context.new_cdp_session(page)

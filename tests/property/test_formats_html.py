@@ -25,7 +25,7 @@ OWN = (
 ATTRIBUTES = (
     "lang charset http-equiv content name rel href class dir id aria-label aria-labelledby aria-hidden controls src "
     "preload hidden role type accept for autocomplete spellcheck disabled checked value selected tabindex viewbox "
-    "height preserveaspectratio d data-lane"
+    "height preserveaspectratio d data-lane data-t data-code"
 )
 
 
@@ -55,7 +55,7 @@ def test_it_has_no_element_or_attribute_but_its_own(transcript: Transcript) -> N
     page = lxml.html.document_fromstring(text)
     assert {element.tag for element in page.iter()} <= set(OWN.split())
     assert {name.lower() for element in page.iter() for name in element.attrib} <= set(ATTRIBUTES.split())
-    assert len(page.xpath("//script")) == 2 and len(page.xpath("//style")) == 1
+    assert len(page.xpath("//script")) == 3 and len(page.xpath("//style")) == 1
     assert not re.search("[\0\x0b\x1b\x7f\x85\u2028\u2029\ufffe\uffff]", text)
 
 

@@ -8,17 +8,17 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from itertools import accumulate
-from typing import Any
+from typing import Any, get_args
 
 import lxml.html
 import pytest
 
-from speechpipe import formats
+from speechpipe import formats, languages
 from speechpipe.flags import FLAGS
 from speechpipe.formats import html
 from speechpipe.formats.captions import cues
 from speechpipe.settings import Captions
-from speechpipe.transcript import Event, Media, Revision, Rights, Segment, Step, Stream, Transcript, Word
+from speechpipe.transcript import Event, EventKind, Media, Revision, Rights, Segment, Step, Stream, Transcript, Word
 from tests.transcripts import INTERVIEW, NOTHING_SAID, spoken
 
 HOSTILE = '</script><script>alert(1)</script> "\' onerror=alert(1) x=" <!-- ]]> \u2028 \u202e &lt;'
@@ -139,7 +139,7 @@ def test_a_language_is_named_only_where_there_are_several() -> None:
 @pytest.mark.parametrize("code", ['x" onclick="alert(1)', "not a language", "", "e", "nb_NO", "nb\n"])
 def test_what_is_no_language_code_is_no_attribute(code: str) -> None:
     made = page(one(spoken(0, "said", 0, language=code), spoken(1, "more", 9_000)))
-    assert made.xpath("//*[@class='said']/@lang") == []
+    assert made.xpath("//*[@class='said']/@lang") == ["", ""]
     assert made.xpath("//@onclick") == []
 
 
@@ -194,6 +194,52 @@ def test_many_speakers_share_the_last_row_and_short_stretches_are_seen() -> None
 
 def test_no_length_no_overview() -> None:
     assert page(Transcript(Media("a.wav"), "silent")).xpath("//svg") == []
+
+
+# ---- in the reader's language ----
+
+
+def everything() -> list[Any]:
+    """Pages that together hold all of the page's own words."""
+    events = tuple(Event(i, i + 1, kind, i % 2) for i, kind in enumerate(get_args(EventKind)))
+    both = (*events, Event(0, 1, "music", 0), Event(0, 1, "music", 1))
+    segments = tuple(spoken(i, "said", i, speaker=f"S{i}" if i else None, flags=tuple(FLAGS)) for i in range(9))
+    full = one(*segments, spoken(9, "said", 9_000, channel=1), events=both, complete=False, rights=Rights("a", "b"))
+    revised = dataclasses.replace(INTERVIEW, revision=Revision("Kari", "2026-02-01T08:00:00Z"))
+    loop = dataclasses.replace(INTERVIEW, segments=(spoken(0, "a", 0, flags=("repetition",)),))
+    silent = [dataclasses.replace(NOTHING_SAID, outcome=outcome) for outcome in ("no_speech", "silent", "no_audio")]
+    made = [page(t) for t in (full, INTERVIEW, revised, dataclasses.replace(revised, steps=()), *silent)]
+    return [*made, page(loop, withhold=("repetition",))]
+
+
+def own_words() -> set[str]:
+    marked = [element for made in everything() for element in made.xpath("//*[@data-t]")]
+    shown = {element.get("aria-label") or " ".join(element.text_content().split()) for element in marked}
+    in_script = re.findall(r'\bt\("([^"]+)"', html.asset("html_viewer.js"))
+    unknown_to_browsers = {languages.name(code) for code in ("se", "sma", "smj")}
+    return {re.sub(r"\d+", "{}", text) for text in shown} | set(in_script) | unknown_to_browsers
+
+
+def test_every_word_of_its_own_is_in_the_table() -> None:
+    assert own_words() - set(html.interface()["en"]) == set()
+
+
+def test_the_table_is_whole_in_every_language() -> None:
+    table = html.interface()
+    assert list(table) == ["en", "nb", "nn", "sv", "da", "fi", "de", "fr"]
+    assert len(set(table["en"])) == len(table["en"])
+    for words in table.values():
+        assert [text.count("{}") for text in words] == [text.count("{}") for text in table["en"]]
+        assert all(text == text.strip() != "" for text in words)
+    assert set(FLAGS.values()) <= set(table["en"])
+
+
+def test_what_is_not_its_own_is_not_taken_for_it() -> None:
+    made = page(one(spoken(0, "Music", 0, speaker="Channel 1", flags=("Music",)), title="Music"))
+    for element in made.xpath("//h1 | //*[@class='said']/span | //*[@class='who']/bdi | //*[@class='flag']"):
+        assert element.get("data-t") is None, element.text
+    corrected = page(dataclasses.replace(INTERVIEW, revision=Revision("Kari by Ola", "2026-02-01T08:00:00Z")))
+    assert told(corrected, "//*[@class='mark']/bdi") == ["Kari by Ola, 2026-02-01T08:00:00Z."]
 
 
 # ---- where the sound is ----
@@ -271,7 +317,7 @@ def test_no_text_becomes_markup() -> None:
         rights=Rights(HOSTILE, HOSTILE),
     )
     made = page(hostile)
-    assert len(made.xpath("//script")) == 2
+    assert len(made.xpath("//script")) == 3
     assert not [name for element in made.iter() for name in element.attrib if name.startswith("on") or name == "style"]
     assert "</script" not in made.xpath("//script[@id='data']")[0].text
     assert data(made)["lanes"] == [" ".join(HOSTILE.split())]

@@ -1,11 +1,14 @@
-"""Our WebVTT beside a video in a real browser, over HTTP, as an archive's page shows it."""
+"""Our WebVTT beside a video in a real browser, over HTTP, as an archive's page shows it: by itself and in video.js."""
 
 from __future__ import annotations
 
 import functools
 import http.server
 import os
+import shutil
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,11 @@ pytestmark = pytest.mark.extra
 PAGE = """<!doctype html><meta charset="utf-8"><title>Reel</title>
 <video id="video" width="640" height="360" controls muted>
 <track default kind="captions" srclang="nb" src="reel.vtt"></video>"""
+PLAYER = """<!doctype html><meta charset="utf-8"><title>Reel</title>
+<link rel="stylesheet" href="video-js.css"><script src="video.js"></script>
+<video id="video" class="video-js" width="640" height="360" controls muted>
+<track default kind="captions" srclang="nb" src="reel.vtt"></video>
+<script>const player = videojs("video", {html5: {nativeTextTracks: false}});</script>"""
 # As a blob, since Python's server answers no range requests, without which a browser does not seek.
 LOAD = """async () => {
   const video = document.getElementById("video"), answer = await fetch("reel.webm");
@@ -68,22 +76,39 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a folder with the recording, its captions and a page for each player."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "index.html").write_text(PAGE)
+    (folder / "player.html").write_text(PLAYER)
     (folder / "reel.vtt").write_bytes(formats.write(INTERVIEW, "vtt"))
     tiny_video(folder / "reel.webm", 40)
+    shutil.copy(Path(__file__).parent / "node" / "player" / "package.json", folder)
+    install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
+    subprocess.run(install, cwd=folder, check=True, capture_output=True, timeout=240)
+    for name in ("video.js", "video-js.css"):
+        shutil.copy(folder / "node_modules" / "video.js" / "dist" / name, folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = browser.new_page()
-        opened.goto(f"http://127.0.0.1:{server.server_port}/")
-        opened.evaluate(LOAD)
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened
-        browser.close()
-    server.shutdown()
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, site: str) -> Any:
+    opened = browser.new_page()
+    opened.goto(f"{site}/")
+    opened.evaluate(LOAD)
+    return opened
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +137,28 @@ def test_the_cue_of_the_moment_is_shown(page: Any, made: list[Cue]) -> None:
     if folder := os.environ.get("SPEECHPIPE_SCREENSHOTS"):
         page.evaluate(ACTIVE, 4)
         page.screenshot(path=str(Path(folder) / "captions.png"))
+
+
+def test_video_js_shows_each_cue_at_its_time(browser: Any, site: str, made: list[Cue]) -> None:
+    player = browser.new_page()
+    player.goto(f"{site}/player.html")
+    player.evaluate("""async () => {
+      const answer = await fetch("reel.webm");
+      player.src({src: URL.createObjectURL(await answer.blob()), type: "video/webm"});
+      await new Promise(done => player.one("loadeddata", done));
+    }""")
+    for moment in (*((cue.start_ms + cue.end_ms) // 2 for cue in made), 29_500, 35_000):
+        shown = [cue.text for cue in made if cue.start_ms <= moment < cue.end_ms]
+        player.evaluate("time => player.currentTime(time)", moment / 1000)
+        end = time.monotonic() + 20
+        seen: list[str] | None = None
+        # Of two cues at once it draws the later one above.
+        while seen is None or sorted(seen) != sorted(shown):
+            assert time.monotonic() < end, (moment, seen, shown)
+            drawn = player.locator(".vjs-text-track-cue").all_inner_texts()
+            seen = [" ".join(text.split()) for text in drawn]
+    if folder := os.environ.get("SPEECHPIPE_SCREENSHOTS"):
+        player.evaluate("player.currentTime(4)")
+        player.wait_for_timeout(500)
+        player.screenshot(path=str(Path(folder) / "video-js.png"))
+    player.close()

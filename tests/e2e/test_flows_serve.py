@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+import wave
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +115,48 @@ def test_a_run_that_falls_silent_is_called_crashed(served: Served) -> None:
     assert names == ["Runs without a sign of life have crashed"]
 
 
+def test_nothing_of_a_restricted_recording_is_seen_anywhere(served: Served, root: Path) -> None:
+    """By whoever opens the page or reads the reports or the server's log: its title, its file's name, its words."""
+    folder = served.recordings / "closed"
+    folder.mkdir()
+    with (
+        wave.open(str(root / "sample_audio" / "slate.wav")) as whole,
+        wave.open(str(folder / "Secret.wav"), "wb") as part,
+    ):
+        part.setparams(whole.getparams())
+        part.writeframes(whole.readframes(3 * whole.getframerate()))
+    (folder / "Secret broken.wav").write_text("no sound")
+    names = ("Secret.wav", "Secret broken.wav", "Secret lost.wav")
+    rows = "".join(f"closed/{name},What N told,closed\n" for name in names)
+    (served.recordings / "metadata.csv").write_text(f"path,title,access\n{rows}")
+    eventually(lambda: "closed" in str(served.deployments()), "the collection is offered", 120)
+    state = served.wait(served.run("Transcribe new recordings", {"recordings": {"collection": "closed"}}))
+    assert state["message"].startswith("3 recordings: 1 transcribed, 1 left out, 1 failed"), state["message"]
+    texts = [path for path in served.outputs() if path.name == "Secret.wav.txt"]
+    words = {word for word in texts[0].read_text().split() if len(word) > 4}
+    assert texts[0].parent.parent.name == "transcripts-restricted" and words
+    kinds = ("flow_runs", "task_runs", "logs", "artifacts", "events")
+    seen = {kind: json.dumps(everything(served, kind)) for kind in kinds}
+    seen |= {str(path): path.read_text(errors="replace") for path in (served.data / "reports").iterdir()}
+    seen["server.log"] = (served.data / "prefect" / "server.log").read_text()
+    seen["serve"] = served.told()
+    assert "restricted-" in seen["flow_runs"] and "restricted-" in seen["logs"] and "restricted-" in seen["artifacts"]
+    for what, text in seen.items():
+        assert "Secret" not in text and "What N told" not in text, what
+    # The engine that needs no model says the same words of other recordings too: look where only this one is.
+    own = [log["message"] for log in everything(served, "logs") if "restricted-" in log["message"]]
+    assert own and not any(word in message for word in words for message in own)
+
+
+def everything(served: Served, kind: str) -> list[Any]:
+    if kind == "events":
+        return list(served.post("/events/filter", {"filter": {}, "limit": 50})["events"])
+    found: list[Any] = []
+    while page := served.post(f"/{kind}/filter", {"limit": 200, "offset": len(found)}):
+        found += page
+    return found
+
+
 @pytest.mark.parametrize("path", ["../secret.wav", "/etc/hostname", "1954/../../secret.wav"])
 def test_no_path_out_of_the_recordings_is_ever_read(served: Served, path: str) -> None:
     asked = {
@@ -143,7 +193,8 @@ def test_telemetry_is_off_in_the_server_and_state_is_in_one_folder(served: Serve
     assert "PREFECT_SERVER_ANALYTICS_ENABLED=false" in environment and "DO_NOT_TRACK=1" in environment
     assert (served.data / "prefect" / "prefect.db").is_file()
     assert not (served.folder / ".prefect").exists()
-    assert (served.data / "prefect" / "runner").is_dir() and not (served.folder / "tmp" / "runner_storage").exists()
+    assert eventually((served.data / "prefect" / "runner").is_dir, "the runner has its folder")
+    assert not (served.folder / "tmp" / "runner_storage").exists()
 
 
 @pytest.mark.usefixtures("bare_environment")
@@ -166,6 +217,61 @@ def test_a_folder_and_a_model_that_came_later_are_offered_in_the_forms(served: S
     asked = {"recording": {"recording": "1954/slate.wav"}, "how": {"model": model}}
     state = served.wait(served.run("Transcribe one recording", asked))
     assert state["message"].startswith("1954/slate.wav: speech"), "its run knows the model too"
+
+
+BLOCK = """
+import sys
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+told = {"subject": "{{subject}}", "body": "{{body}}"}
+print(CustomWebhookNotificationBlock(name="mail", url=sys.argv[1], json_data=told).save("mail"))
+"""
+
+
+def test_the_automation_of_the_documentation_tells_when_a_batch_fails(served: Served, root: Path) -> None:
+    """By a hook of the web in place of a server for mail: block, file and command are those of the documentation."""
+    (example,) = re.findall(r"```yaml\n(automations:.*?)```", (root / "docs" / "operations.md").read_text(), re.S)
+    environment = os.environ | {
+        "PREFECT_API_URL": f"{served.address}/api",
+        "PREFECT_HOME": str(served.data / "prefect"),
+    }
+
+    def prefect(*command: str) -> str:
+        ran = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=True)
+        return ran.stdout.strip()
+
+    with letterbox() as (address, letters):
+        block = prefect("-c", BLOCK, address)
+        file = served.folder / "mail.yaml"
+        file.write_text(re.sub(r"0{8}-0{4}-0{4}-0{4}-0{12}", block, example))
+        prefect("-m", "prefect", "automation", "create", "--from-file", str(file))
+        away = served.recordings.rename(served.folder / "unmounted")
+        try:
+            state = served.wait(served.run("Transcribe new recordings"))
+            assert state["type"] == "FAILED" and "There is no folder" in state["message"]
+            (letter,) = eventually(lambda: letters, "a letter has come", 90)
+        finally:
+            away.rename(served.recordings)
+    assert letter["subject"] == "speechpipe: new recordings Failed"
+    assert letter["body"].startswith(state["message"]) and f"{served.address}/runs/flow-run/" in letter["body"]
+
+
+@contextmanager
+def letterbox() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    letters: list[dict[str, str]] = []
+
+    class Box(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            letters.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Box) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", letters
+        server.shutdown()
 
 
 def test_sigterm_ends_the_server_too_and_port_is_free_again(served: Served) -> None:

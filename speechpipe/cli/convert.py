@@ -21,7 +21,8 @@ Examples:
   speechpipe convert reel-12.wav.json --format txt --output -
 
 \b
-Read: vtt, words.vtt, srt, alto, json. Written: those, and txt, tsv, mets.
+Read: vtt, words.vtt, srt, alto, json. Written: those, and txt, tsv, html,
+mets.
 A corrected file is compared with the JSON beside it, so that all that was
 not changed keeps its times, confidences and provenance.
 """

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from speechpipe.formats import cued, webvtt
 from speechpipe.formats.cue_text import Piece, pieces
-from speechpipe.formats.text import tokens
+from speechpipe.formats.text import clean, tokens
 from speechpipe.transcript import Transcript, Word
+
+_FORMATTING = re.compile(r"<[biu][.>\s]")
 
 
 def read(content: bytes) -> Transcript:
@@ -19,12 +22,17 @@ def read(content: bytes) -> Transcript:
     if file.dropped:
         line, text = file.dropped[0]
         raise cued.refuse(f"line {line} has no times that can be read ({text[:60]!r})", "WebVTT")
-    repairs, seen = [], set()
+    note, *comments = (comment.split("\n") for comment in file.notes or [""])
+    repairs = [("was left out", f"The comment {clean(' '.join(lines))[:60]!r}") for lines in comments]
+    repairs += [("was left out", f"The {text.split()[0]} at line {line}") for line, text in file.layout]
+    seen = set()
     for cue in file.cues:
         if cue.id and cue.id in seen:
             repairs.append(("has the number of an earlier one", cued.place(cue.id, cue.start_ms)))
         seen.add(cue.id)
-    note = file.notes[0].split("\n") if file.notes else []
+        for what, found in (("a place on the screen", cue.settings), ("formatting", _FORMATTING.search(cue.text))):
+            if found:
+                repairs.append((f"has {what}, which was left out", cued.place(cue.id, cue.start_ms)))
     return cued.transcript((one for cue in file.cues for one in _read(cue)), note, repairs)
 
 

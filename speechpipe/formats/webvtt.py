@@ -32,11 +32,13 @@ class Cue:
 
 @dataclass(slots=True)
 class File:
-    """``notes``: the comments, without the word NOTE. ``dropped``: line and text of what is none of all this."""
+    """``notes``: the comments, without the word NOTE; ``layout``: line and text of styles and regions; ``dropped``: the
+    same of what is none of all this."""
 
     header: str = ""
     cues: list[Cue] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    layout: list[tuple[int, str]] = field(default_factory=list)
     dropped: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -85,6 +87,7 @@ def _block(lines: list[str], at: int, file: File) -> int:
         file.notes.append("\n".join([body[0][4:].strip(_BLANK), *body[1:]]).strip("\n"))
         return at
     elif len(body) > 1 and body[0].rstrip(_BLANK) in {"STYLE", "REGION"}:
+        file.layout.append((first + 1, "\n".join(body)))
         return at
     file.dropped.append(((arrow if arrow is not None else first) + 1, "\n".join(body)))
     return at

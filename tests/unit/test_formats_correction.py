@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 
@@ -145,8 +145,8 @@ def test_a_cue_as_a_person_cut_it_stays_so_in_every_format() -> None:
 def test_a_transcript_of_another_recording_is_refused() -> None:
     other = dataclasses.replace(INTERVIEW, media=Media("annet.wav", sha256="ff" * 32))
     named = dataclasses.replace(INTERVIEW, media=Media("annet.wav"))
-    for stranger in (other, named):
-        read = formats.read(formats.write(stranger, "vtt"), "vtt")
+    for stranger, name in product((other, named), ("vtt", "srt", "alto", "json")):
+        read = formats.read(formats.write(stranger, name), name)
         with pytest.raises(UsageError, match=r"different recordings: annet.wav and reel <12> & more.wav"):
             corrected(INTERVIEW, read, KARI, Captions())
 

@@ -37,7 +37,7 @@ def said(transcript: Transcript) -> list[tuple[int, int, str]]:
 
 
 def test_a_cue_becomes_a_segment_with_its_voice() -> None:
-    read = vtt("1\n00:01.000 --> 00:02.500 align:start\n<v.loud Máret>Lyd &amp; <i>bilde</i></v>\n")
+    read = vtt("1\n00:01.000 --> 00:02.500\n<v.loud Máret>Lyd &amp; <c.x>bilde</c></v>\n")
     (segment,) = read.segments
     assert (segment.start_ms, segment.end_ms, segment.text) == (1_000, 2_500, "Lyd & bilde")
     assert (segment.speaker, segment.channel, segment.flags) == ("Máret", None, (CUED,))
@@ -158,7 +158,11 @@ REPAIRS = [
         "Cue 7 at 00:00:03.000 has the number of an earlier one",
         [(1_000, 2_000, "En."), (3_000, 4_000, "To.")],
     ),
-    ("00:01.000 --> 00:02.000\n<i></i>\n\n00:03.000 --> 00:04.000\nTo.\n", "has no text", [(3_000, 4_000, "To.")]),
+    ("00:01.000 --> 00:02.000 line:0\nEn.\n", "has a place on the screen, which was left out", [(1_000, 2_000, "En.")]),
+    ("00:01.000 --> 00:02.000\n<i.x>En</i>.\n", "has formatting, which was left out", [(1_000, 2_000, "En.")]),
+    ("NOTE a\n\nNOTE who is\nthis?\n", "The comment 'who is this?' was left out.", []),
+    ("STYLE\n::cue { color: red }\n", "The STYLE at line 3 was left out.", []),
+    ("00:01.000 --> 00:02.000\n<c></c>\n\n00:03.000 --> 00:04.000\nTo.\n", "has no text", [(3_000, 4_000, "To.")]),
 ]
 
 
@@ -259,11 +263,25 @@ def test_a_last_cue_in_brackets_is_text_unless_it_is_ours() -> None:
         ("Hei.\n", 1),
         ("1\n00:00:01,000 -> 00:00:02,000\nHei.\n", 1),
         ("1\n00:00:01,000 --> 00:00:02,000\nHei.\n\n2\n-00:00:03,000 --> 00:00:04,000\nHopp.\n", 6),
+        ("1\n00:00:01,000 --> -00:00:02,000\nHei.\n", 1),
     ],
 )
 def test_subrip_that_would_lose_text_is_an_error_with_its_line(body: str, line: int) -> None:
     with pytest.raises(UsageError, match=f"line {line} "):
         srt(body)
+
+
+def test_subrip_out_of_order_backwards_and_overlapping_is_told_of() -> None:
+    read = srt(
+        "1\n00:00:05,000 --> 00:00:04,000\nSist.\n\n2\n00:00:01,000 --> 00:00:03,000\nFørst.\n\n"
+        "3\n00:00:02,000 --> 00:00:03,500\nMidt.\n"
+    )
+    assert said(read) == [(1_000, 3_000, "Først."), (2_000, 3_500, "Midt."), (5_000, 5_000, "Sist.")]
+    assert [line.split(" ", 4)[4] for line in read.warnings] == [
+        "ends before it begins; it was given no duration.",
+        "and others stood out of order; they were sorted.",
+        "begins before the cue before it has ended; both were kept as they are.",
+    ]
 
 
 def test_an_empty_subrip_has_nothing_said() -> None:

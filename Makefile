@@ -25,7 +25,7 @@ define install
 	@$(PIP) --no-build-isolation -e .
 endef
 
-.PHONY: help demo install serve test test-all lint bench chaos mutate scale docs clean lock
+.PHONY: help demo program install serve test test-all lint bench chaos mutate scale docs clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,6 +44,8 @@ $(ALL): requirements/all.txt pyproject.toml
 
 demo: $(DEMO) ## run the Prefect flow on sample_audio/ and show what came out (MODEL=... OUTPUT=...)
 	@$(BIN)/python -m flows.demo --source sample_audio --output $(OUTPUT) --model $(MODEL)
+
+program: $(DEMO) ## make the environment that the program needs, with Prefect and without torch
 
 install: $(ALL) ## make the environment that all tests need, torch and the engines on it among it
 

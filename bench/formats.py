@@ -1,14 +1,17 @@
 """Writing and reading each format for ten hours of speech, beside other libraries where they do the same.
 
-    python bench/formats.py [PYTHON_WITH_PEERS]
+    .venv/bin/python bench/formats.py [PYTHON_WITH_PEERS]
 
 Each measurement runs in a process of its own; seconds are the best of three, of processor time, and the memory is the
 growth of the process at its peak. The peers (webvtt-py, pysubs2, ttconv) write and read captions that are made
-already; ours includes shaping them from 90,000 words. They are measured with the Python of an environment that has
-them, made so:
+already; ours are shaped from 90,000 words each time they are written, which takes what ``shaping`` says. ttconv needs
+minutes for ten hours, so it gets one. The peers are measured in the same run with the Python of an environment that
+has them, made so in a folder outside the project:
 
-    python -m venv peers && peers/bin/pip install webvtt-py pysubs2 ttconv
-    python bench/formats.py peers/bin/python
+    python3 -m venv ../peers && ../peers/bin/pip install webvtt-py pysubs2 ttconv
+    .venv/bin/python bench/formats.py ../peers/bin/python
+
+Without that argument the peers' last figures are kept. The figures go to ``bench/results/formats.json``.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ RESULT = ROOT / "bench" / "results" / "formats.json"
 ROUNDS = 3
 WORDS = 90_000
 #: A peer that needs longer for reading and writing is not waited for.
-PATIENCE_S = 40
+PATIENCE_S = 120
 #: Ordinary words with what has to be escaped.
 TEXTS = (
     *("og", "det", "var", "en", "gang", "ei", "lita", "jente", "som", "bodde", "i", "skogen,", "hun", "gikk", "der"),
@@ -37,12 +40,12 @@ TEXTS = (
 )
 
 
-def ten_hours() -> Any:
-    """90,000 words of two people, in segments of 12 words."""
+def recording(count: int = WORDS) -> Any:
+    """So many words of two people, in segments of 12 words."""
     from speechpipe.transcript import Media, Segment, Step, Transcript, Word
 
     drawn, segments, at = random.Random(1), [], 0
-    while len(segments) * 12 < WORDS:
+    while len(segments) * 12 < count:
         words, start = [], at
         for _ in range(12):
             end = at + drawn.randint(120, 500)
@@ -69,11 +72,19 @@ def measured(work: Callable[[], object]) -> dict[str, float]:
 def write(name: str, folder: Path) -> dict[str, Any]:
     from speechpipe import formats
 
-    transcript = ten_hours()
+    transcript = recording()
     figures = measured(lambda: formats.write(transcript, name))
     content = formats.write(transcript, name)
     (folder / f"reel.{name}").write_bytes(content)
     return {"mb": round(len(content) / 1e6, 1), "write": figures}
+
+
+def shape(name: str, _folder: Path) -> dict[str, Any]:
+    from speechpipe.formats.captions import cues
+    from speechpipe.settings import Captions
+
+    transcript = recording()
+    return {name: measured(lambda: cues(transcript, Captions()))}
 
 
 def read(name: str, folder: Path) -> dict[str, Any]:
@@ -118,7 +129,11 @@ print(json.dumps({"read": reading, "write": writing}))
 
 
 def peers(python: str, folder: Path) -> dict[str, Any]:
+    from speechpipe import formats
+
     found: dict[str, Any] = {}
+    for name in ("vtt", "srt"):
+        (folder / f"hour.{name}").write_bytes(formats.write(recording(WORDS // 10), name))
     for kind, name in (
         ("webvtt-py", "vtt"),
         ("pysubs2", "vtt"),
@@ -126,37 +141,46 @@ def peers(python: str, folder: Path) -> dict[str, Any]:
         ("ttconv", "vtt"),
         ("ttconv", "srt"),
     ):
-        command = [python, "-c", PEER, kind, str(folder / f"reel.{name}")]
+        file, what = (folder / f"hour.{name}", ", one hour") if kind == "ttconv" else (folder / f"reel.{name}", "")
+        command = [python, "-c", PEER, kind, str(file)]
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
-            found[f"{kind} {name}"] = json.loads(run.stdout) if run.returncode == 0 else run.stderr.strip()[-200:]
+            told = json.loads(run.stdout) if run.returncode == 0 else run.stderr.strip()[-200:]
         except subprocess.TimeoutExpired:
-            found[f"{kind} {name}"] = f"more than {PATIENCE_S} s"
+            told = f"more than {PATIENCE_S} s"
+        found[f"{kind} {name}{what}"] = told
+        print(kind, name, told, flush=True)
     return found
+
+
+def measured_apart(*arguments: str) -> dict[str, Any]:
+    """What this script prints when it is called so."""
+    run = subprocess.run([sys.executable, __file__, "--one", *arguments], capture_output=True, text=True, check=True)
+    figures: dict[str, Any] = json.loads(run.stdout)
+    return figures
 
 
 def main() -> None:
     if "--one" in sys.argv:
         action, name, folder = sys.argv[2:]
-        print(json.dumps({"write": write, "read": read}[action](name, Path(folder))))
+        print(json.dumps({"write": write, "read": read, "shape": shape}[action](name, Path(folder))))
         return
     from speechpipe.formats import FORMATS
 
     with tempfile.TemporaryDirectory() as folder:
-        found: dict[str, Any] = {"words": WORDS, "rounds": ROUNDS, "formats": {}}
+        found: dict[str, Any] = {"words": WORDS, "rounds": ROUNDS, **measured_apart("shape", "shaping", folder)}
+        print("shaping", json.dumps(found["shaping"]), flush=True)
+        found["formats"] = {}
         for name, row in FORMATS.items():
             figures: dict[str, Any] = {}
             for action in ("write", "read") if row.readable else ("write",):
-                command = [sys.executable, __file__, "--one", action, name, folder]
-                run = subprocess.run(command, capture_output=True, text=True, check=True)
-                figures |= json.loads(run.stdout)
+                figures |= measured_apart(action, name, folder)
             found["formats"][name] = figures
             print(name, json.dumps(figures), flush=True)
         if len(sys.argv) > 1:
             found["peers"] = peers(sys.argv[1], Path(folder))
         elif RESULT.exists():
             found["peers"] = json.loads(RESULT.read_text()).get("peers")
-    print(json.dumps(found.get("peers")))
     RESULT.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -12,6 +12,8 @@ from speechpipe.formats.webvtt import time_stamp
 _TAG = re.compile(r"<([^>]*)(?:>|$)")
 #: A word by itself in a tag that says nothing of it.
 _WORD = re.compile(r"(?<![^\s>])<c>([^<&]*)</c>(?![^\s<])")
+#: A cue as most are: all of it in one voice.
+_ONE_VOICE = re.compile(r"<v ([^\s<>&]+(?: [^\s<>&]+)*)>([^<]*)</v>")
 _START = re.compile(r"([^\t\n\f .]*)((?:\.[^\t\n\f .]*)*)(?:[\t\n\f ](.*))?", re.DOTALL)
 #: Tags that are kept; others are ignored and their text stays.
 TAGS = frozenset({"c", "i", "b", "u", "ruby", "rt", "v", "lang"})
@@ -52,6 +54,8 @@ def pieces(text: str) -> list[Piece]:
     """The text without its markup, cut where the voice or the time stamp changes."""
     if "<" not in text:
         return [Piece(html.unescape(text) if "&" in text else text, None, None)]
+    if one := _ONE_VOICE.fullmatch(text):
+        return [Piece(html.unescape(one[2]) if "&" in one[2] else one[2], one[1], None)]
     stamp: int | None = None
     found: list[Piece] = []
     text = _WORD.sub(r"\1", text)

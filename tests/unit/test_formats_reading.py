@@ -197,6 +197,14 @@ def test_unclosed_and_unknown_tags_are_left_out() -> None:
     assert {piece.voice for piece in pieces} == {"A"}
 
 
+def test_what_is_read_by_a_short_way_is_what_the_long_way_gives() -> None:
+    inner = "a &lt; b\nc"
+    for text in (f"<v Máret S.>{inner}</v>", f"<v  Máret  S.>{inner}</v>", f"<v M&amp;M>{inner}</v>", f"<v A>{inner}"):
+        long_way = cue_text.pieces(f"<c>{text}</c>")
+        assert cue_text.pieces(text) == long_way
+        assert [(piece.text, piece.stamp_ms) for piece in long_way] == [("a < b\nc", None)]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -18,6 +18,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "wider_beam": "It was recognised with more alternatives kept.",
         "in_halves": "It was recognised in two parts, cut in the quietest place.",
         "sampled": "It was recognised with chance in it, as the last resort: read it with care.",
+        "no_memory_to_cure": "Not everything that could cure its faults was tried, since memory was short.",
         "smaller_batch": "It was recognised in a smaller batch, since memory was short.",
         "alignment_fallback": "The text could not be timed against the sound: the times are the model's, or spread.",
         "cued": "The times are those of a caption that was read, not of the words.",

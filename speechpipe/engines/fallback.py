@@ -23,6 +23,9 @@ SEED = 0
 
 REPETITION, UNLIKELY = "repetition", "low_logprob"
 
+#: Flag of a take with faults for which there was no memory to try all that could cure them.
+TOO_LARGE = "no_memory_to_cure"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -158,7 +161,7 @@ def decoded(jobs: Sequence[Job], decode: Decode, options: Options, limits: Limit
 
 
 def _best(job: Job, first: Take, decode: Decode, options: Options, limits: Limits) -> Kept:
-    takes = [(first, FIRST)]
+    takes, too_large = [(first, FIRST)], False
     faults = limits.faults(first)
     for attempt in _ladder(job, faults, options):
         try:
@@ -166,11 +169,14 @@ def _best(job: Job, first: Take, decode: Decode, options: Options, limits: Limit
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            continue  # a wider beam may not fit where the first take did
+            too_large = True  # a wider beam may not fit where the first take did
+            continue
         takes.append((again, attempt))
         if limits.rank(again)[0] == 0:
             break
     take, attempt = min(takes, key=lambda taken: limits.rank(taken[0]))
+    if too_large and limits.rank(take)[0]:
+        take = replace(take, flags=(*take.flags, TOO_LARGE))
     return Kept(take, attempt, limits.faults(take), limits.silent(take))
 
 

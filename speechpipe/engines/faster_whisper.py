@@ -1,4 +1,4 @@
-"""Whisper on CTranslate2, with faster-whisper's features and tokenizer: batches, judged and decoded again by clip.
+"""Whisper on CTranslate2, with faster-whisper's features and tokenizer.
 
 faster-whisper's own batched pipeline judges nothing: it ignores its log-probability, no-speech and compression
 thresholds. Here ``fallback`` does, and this module decodes as it is told.
@@ -6,8 +6,7 @@ thresholds. Here ``fallback`` does, and this module decodes as it is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -23,13 +22,9 @@ from threadpoolctl import ThreadpoolController
 
 from speechpipe import languages
 from speechpipe.engines import fallback
-from speechpipe.engines.batches import Batches, grouped
-from speechpipe.engines.contract import ALL_OPTIONS, SAMPLE_RATE, Clip, ModelFiles, Options, Result
+from speechpipe.engines.contract import ALL_OPTIONS, SAMPLE_RATE, ModelFiles, Options
 from speechpipe.engines.fallback import Attempt, Take
 from speechpipe.engines.loading import (
-    checked_options,
-    checked_pcm,
-    clip_ms,
     ct2_folder,
     device_for,
     info_of,
@@ -37,12 +32,9 @@ from speechpipe.engines.loading import (
     parse_json,
     read_json,
     require,
-    running,
 )
-from speechpipe.engines.prompts import prompt_tokens
-from speechpipe.engines.timestamps import split_at_timestamps
-from speechpipe.engines.tokens import whisper_language
-from speechpipe.errors import BrokenModel, UsageError
+from speechpipe.engines.whisper_engine import WhisperEngine, take_of
+from speechpipe.errors import BrokenModel
 from speechpipe.settings import Decoding
 
 
@@ -50,11 +42,12 @@ def load(model: ModelFiles, decoding: Decoding) -> FasterWhisper:
     return FasterWhisper(model, decoding)
 
 
-class FasterWhisper:
-    """The engine ``faster-whisper``. Prompts and languages are per clip; a batch never mixes lengths of prompt."""
+class FasterWhisper(WhisperEngine):
+    """The engine ``faster-whisper``."""
 
     def __init__(self, model: ModelFiles, decoding: Decoding) -> None:
         folder = ct2_folder(model)
+        super().__init__(folder, model.path)
         for names in (("config.json",), ("tokenizer.json",), ("vocabulary.json", "vocabulary.txt")):
             file = require(model, [folder], *names)
             if file.suffix == ".json":  # the native loader would not say which file is damaged
@@ -75,15 +68,12 @@ class FasterWhisper:
             where = folder / "preprocessor_config.json"
             raise BrokenModel(f"The model's file {where} says {bands} bands of frequency; model.bin hears {heard}.")
         self._multilingual = bool(self._whisper.model.is_multilingual)
-        self._folders = (folder, model.path)
         self._loaded = {"model_path": str(folder), "device": device.name, "intra_threads": device.threads}
         self._tokenizer = cache(self._new_tokenizer)
-        self._batches = Batches()
         # The product behind a clip's features is so small that numpy's threads would only wait for each other.
         self._pools = ThreadpoolController()
         self._short = (model.padded_ms or 0) * SAMPLE_RATE // 1000
         self._encoded: tuple[list[NDArray[np.float32]], Any] = ([], None)
-        self.limits = fallback.Limits()
         self.info = info_of(
             "faster-whisper",
             "faster-whisper",
@@ -98,77 +88,19 @@ class FasterWhisper:
             ALL_OPTIONS,
         )
 
-    def transcribe(self, clips: Sequence[Clip], options: Options) -> list[Result]:
-        checked_options(options, self.info.name, *self.info.options)
-        jobs = [job for i, clip in enumerate(clips) if (job := self._job(i, clip, options)) is not None]
-        results = [Result(language=clip.language) for clip in clips]
-        for batch in grouped(jobs, options.batch_size, lambda job: (len(job.prompt), self._frames(job.pcm))):
-            with running(self.info.model):
-                for job, result in zip(batch, self._transcribe(batch, options), strict=True):
-                    results[job.index] = result
-        return results
-
-    def detect_language(self, clips: Sequence[Clip]) -> list[tuple[str, float] | None]:
-        return [None if ranked is None else _best(ranked) for ranked in self.language_probabilities(clips)]
-
-    def language_probabilities(self, clips: Sequence[Clip]) -> list[dict[str, float] | None]:
-        heard = [checked_pcm(clip) for clip in clips]
-        if not self._multilingual:
-            return [None] * len(clips)
-        with running(self.info.model):
-            return [None if pcm is None else self._ranked([pcm])[0] for pcm in heard]
-
-    def _job(self, index: int, clip: Clip, options: Options) -> _Job | None:
-        """None for a clip with nothing to hear; what is wrong with a clip is said before any is decoded."""
-        language = None if clip.language is None else self._whisper_language(clip.language)
-        pcm = checked_pcm(clip)
-        prompt = tuple(prompt_tokens(self._encoded_text, options, clip.prompt))
-        return None if pcm is None else _Job(pcm, language, prompt, index, clip.language)
-
-    def _encoded_text(self, text: str) -> list[int]:
-        """Token ids of ``text``, and no command to the model among them, whatever the text says."""
+    def _text_tokens(self, text: str) -> list[int]:
         first_command = self._whisper.hf_tokenizer.token_to_id("<|endoftext|>")
         ids = self._whisper.hf_tokenizer.encode(text, add_special_tokens=False).ids
         return [token for token in ids if token < first_command]
 
-    def _whisper_language(self, code: str) -> str:
-        if not self._multilingual and languages.whisper_code(code) != "en":
-            raise UsageError(f"The model {self.info.model} knows English only, not {languages.name(code)} ({code}).")
-        has = self._whisper.hf_tokenizer.token_to_id
-        return whisper_language(code, self.info, self._folders, lambda token: has(f"<|{token}|>") is not None)
-
-    def _transcribe(self, batch: Sequence[_Job], options: Options) -> Iterator[Result]:
-        found = self._detected(batch)
-        jobs = [
-            replace(job, language=job.language or languages.whisper_code(label))
-            for job, (label, _) in zip(batch, found, strict=True)
-        ]
-
-        def decode(jobs: Sequence[fallback.Job], attempt: Attempt) -> list[Take]:
-            takes, divided = self._batches.run(jobs, lambda part: self._decode(part, attempt, options))
-            return [replace(take, flags=("smaller_batch",)) for take in takes] if divided else takes
-
-        for kept, (label, probability) in zip(fallback.decoded(jobs, decode, options, self.limits), found, strict=True):
-            yield Result(tuple(kept.utterances()), label, probability)
-
-    def _detected(self, batch: Sequence[_Job]) -> list[tuple[str, float | None]]:
-        """The label of each clip's language, and how sure it is where it was not given."""
-        if all(job.label for job in batch):
-            ranked: list[dict[str, float]] = [{}] * len(batch)
-        elif self._multilingual:
-            ranked = self._batches.run([job.pcm for job in batch], self._ranked)[0]
-        else:
-            ranked = [{}] * len(batch)
-        return [
-            (job.label, None) if job.label else _best(heard) if heard else ("en", None)
-            for job, heard in zip(batch, ranked, strict=True)
-        ]
+    def _knows(self, language: str) -> bool:
+        return self._whisper.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def _ranked(self, clips: Sequence[NDArray[np.float32]]) -> list[dict[str, float]]:
         found = self._whisper.model.detect_language(self._encode(clips))
         return [{languages.check(token.strip("<|>")): float(p) for token, p in ranked} for ranked in found]
 
-    def _frames(self, pcm: NDArray[np.float32]) -> int:
+    def _padding(self, pcm: NDArray[np.float32]) -> int:
         """Frames that the encoder is given of a clip: those of 30 s, or of a short clip's own, shorter padding."""
         most: int = self._extract.nb_max_frames
         return self._short // self._extract.hop_length if len(pcm) <= self._short else most
@@ -181,14 +113,14 @@ class FasterWhisper:
         before, encoded = self._encoded
         if len(before) != len(clips) or any(one is not other for one, other in zip(before, clips, strict=True)):
             self._encoded = ([], None)  # free it first
-            frames = max(self._frames(pcm) for pcm in clips)
+            frames = max(self._padding(pcm) for pcm in clips)
             with self._pools.limit(limits=1, user_api="blas"):
                 features = np.stack([pad_or_trim(self._extract(pcm), frames) for pcm in clips])
             encoded = self._whisper.model.encode(get_ctranslate2_storage(features.astype(np.float32, copy=False)))
             self._encoded = (list(clips), encoded)
         return encoded
 
-    def _decode(self, jobs: Sequence[fallback.Job], attempt: Attempt, options: Options) -> list[Take]:
+    def _takes(self, jobs: Sequence[fallback.Job], attempt: Attempt, options: Options) -> list[Take]:
         encoded = self._encode([job.pcm for job in jobs])
         tokenizers = [self._tokenizer(job.language) for job in jobs]
         how: dict[str, Any] = {"beam_size": options.beam_size * attempt.beam}
@@ -211,31 +143,15 @@ class FasterWhisper:
             suppress_tokens=get_suppressed_tokens(tokenizers[0], [-1]),
             **how,
         )
-        return [take_of(out, t, clip_ms(job.pcm)) for out, t, job in zip(outputs, tokenizers, jobs, strict=True)]
+        return [taken(out, t, job.pcm) for out, t, job in zip(outputs, tokenizers, jobs, strict=True)]
 
     def _new_tokenizer(self, language: str | None) -> Tokenizer:
         return Tokenizer(self._whisper.hf_tokenizer, self._multilingual, task="transcribe", language=language)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job(fallback.Job):
-    """``index``: of the clip among those given. ``label``: its language as the caller calls it."""
-
-    index: int = 0
-    label: str | None = None
-
-
-def take_of(output: Any, tokenizer: Tokenizer, duration_ms: int) -> Take:
-    """What CTranslate2 gives for one clip, as text with times."""
+def taken(output: Any, tokenizer: Tokenizer, pcm: NDArray[np.float32]) -> Take:
+    """What CTranslate2 gives for one clip."""
     tokens = output.sequences_ids[0]
-    split = split_at_timestamps(tokens, tokenizer.timestamp_begin, tokenizer.eot, duration_ms)
-    pieces = ((start, end, tokenizer.decode(text).strip()) for start, end, text in split)
     # The score is a mean over the tokens without the end of text (length_penalty 1), as in faster-whisper.
-    logprob = output.scores[0] * len(tokens) / (len(tokens) + 1)
-    said = tuple(piece for piece in pieces if piece[2])
-    return Take(said, float(logprob), float(output.no_speech_prob), len(tokens) + 1)
-
-
-def _best(ranked: dict[str, float]) -> tuple[str, float]:
-    label = max(ranked, key=lambda language: ranked[language])
-    return label, round(ranked[label], 4)
+    logprob = float(output.scores[0]) * len(tokens) / (len(tokens) + 1)
+    return take_of(tokens, logprob, float(output.no_speech_prob), tokenizer, pcm)

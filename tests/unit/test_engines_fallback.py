@@ -229,6 +229,9 @@ def test_a_clip_under_two_seconds_is_not_halved() -> None:
 def test_an_attempt_that_does_not_fit_into_memory_is_passed_over() -> None:
     script = Script(UNLIKELY, wider_beam=RuntimeError("CUDA failed with error out of memory"), in_halves=GOOD)
     assert kept(script).attempt.name == "in_halves"
+    assert next(kept(script).utterances()).flags == ("decoded_again", "in_halves"), "it was cured all the same"
+    (uncured,) = kept(Script(UNLIKELY, wider_beam=MemoryError(), sampled=MemoryError())).utterances()
+    assert uncured.flags == ("low_logprob", "no_memory_to_cure")
     with pytest.raises(RuntimeError, match="else"):
         kept(Script(UNLIKELY, wider_beam=RuntimeError("something else")))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from speechpipe.engines import fallback, load_engine
 from speechpipe.engines.contract import Clip, ModelFiles, Options, Result
-from speechpipe.engines.faster_whisper import FasterWhisper, take_of
+from speechpipe.engines.faster_whisper import FasterWhisper, taken
 from speechpipe.engines.timestamps import split_at_timestamps
 from speechpipe.errors import BrokenModel, EngineError, UsageError
 from speechpipe.settings import Decoding
@@ -294,7 +294,7 @@ class Output:
 def test_the_figures_of_a_take_are_those_of_faster_whisper(engine: FasterWhisper) -> None:
     tokenizer = engine._tokenizer("en")
     tokens = [T0, *tokenizer.encode(" eight eight nine"), t(1000)]
-    take = take_of(Output(tokens, -0.3, 0.1), tokenizer, 5000)
+    take = taken(Output(tokens, -0.3, 0.1), tokenizer, np.zeros(80_000, np.float32))
     assert take.pieces == ((0, 1000, "eight eight nine"),)
     # The score is a mean over five tokens; the end of text, a sixth, has cost nothing more.
     assert take.avg_logprob == pytest.approx(-0.3 * 5 / 6)

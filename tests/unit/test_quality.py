@@ -89,7 +89,7 @@ def test_quality_and_the_engines_judge_by_the_same_limits() -> None:
 
 def test_every_flag_is_explained() -> None:
     engines = {attempt.name for attempt in fallback.LADDER} | {"decoded_again", "smaller_batch"}
-    judged = {fallback.REPETITION, fallback.UNLIKELY, "low_confidence"}
+    judged = {fallback.REPETITION, fallback.UNLIKELY, fallback.TOO_LARGE, "low_confidence"}
     assert set(FLAGS) == engines | judged | {UNCERTAIN_FLAG, NOT_ALIGNED, CUED}
     assert all(words.endswith(".") and words[0].isupper() for words in FLAGS.values())
 

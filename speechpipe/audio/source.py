@@ -22,6 +22,10 @@ _MAX_SILENCE = 4 * 3600 * RATE
 _SILENT_BLOCK = RATE
 #: How often in a row reading on is tried where the container is damaged.
 _ATTEMPTS = 5
+#: Containers that number their samples: only damage leaves a gap.
+_NUMBERED = {"flac", "ogg", "mxf"}
+#: Containers without time stamps, and what lies between their packets where files were joined.
+_COUNTED, _TAGS = {"mp3"}, (b"ID3", b"TAG", b"APETAGEX")
 #: Containers whose declared duration is counted in samples, not guessed from a bit rate.
 _EXACT = {"wav", "w64", "aiff", "au", "caf", "flac", "mov", "mxf"}
 
@@ -46,6 +50,7 @@ class Source:
         self.ended = False
         self.trouble = ""  # why something did not decode, in FFmpeg's words
         self._path, self._container, self._stream = path, container, stream
+        self._bytes = self._packets = 0  # that did decode
         self._damaged = 0  # packets that did not decode
         self._silence = 0  # samples put in for leaps
         self._lost: list[tuple[int, int]] = []  # ms of silence in the place of what did not decode
@@ -98,8 +103,17 @@ class Source:
                 self._damage(error)
                 if isinstance(error, av.error.DecoderNotFoundError):
                     return
+                self._step_over(packet)
                 continue
+            self._bytes, self._packets = self._bytes + packet.size, self._packets + 1
             yield from frames
+
+    def _step_over(self, packet: Any) -> None:
+        """Where stamps are counted from packets, as in MP3, one that is damage from several of them counts as these."""
+        if self._container.format.name in _COUNTED and self._packets and self._zero is not None and packet.duration:
+            more = packet.size * self._packets / self._bytes - 1
+            if more >= 1 and not any(mark in bytes(packet) for mark in _TAGS):
+                self._zero -= float(more * packet.duration * packet.time_base)
 
     def _damage(self, error: Exception) -> None:
         self._damaged += 1
@@ -128,7 +142,7 @@ class Source:
             self._zero = stamp - self._due / RATE
             return 0
         self._silence += gap
-        if not first and self._container.format.name == "flac":  # its samples are numbered: only damage leaves a gap
+        if not first and self._container.format.name in _NUMBERED:
             self._damage(ValueError("samples are missing"))
             exactly = True
         if exactly and not first:

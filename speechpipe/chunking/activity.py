@@ -13,7 +13,7 @@ FRAME_SAMPLES = 512
 FRAME_MS = 32
 _CONTEXT = 64  # samples of the frame before that the network sees with each frame
 _LEAD_FRAMES = 64  # of silence, before the first sound
-#: The sound is listened to 2 s at a time: more takes no less time, and a lane that is listened to no less memory.
+#: The sound is listened to 2 s at a time: longer blocks take as much time, and more memory for each lane.
 BLOCK_SAMPLES = 64 * FRAME_SAMPLES
 
 

@@ -26,10 +26,11 @@ _BLOCK = 30 * audio.RATE
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A channel's waveform: lowest and highest sample of each column, (columns, 2) within -1..1."""
+    """A channel's waveform over its own length: lowest and highest sample of each column, (columns, 2), -1..1."""
 
     name: str
     extremes: NDArray[np.float32]
+    duration_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +106,4 @@ def _outline(file: Path, channel: int | None, language: str | None) -> Outline:
             np.maximum(highs, np.maximum.reduceat(block, starts), out=highs)
             at += len(block)
     name = "mono" if channel is None else f"channel {channel + 1}"
-    return Outline(f"{name}, {language}" if language else name, found)
+    return Outline(f"{name}, {language}" if language else name, found, pcm.duration_ms)

@@ -44,7 +44,7 @@ def draw(survey: Survey) -> bytes:
     _text(svg, "text", survey.plan.media.name, x=LEFT, y=26, font_size=17, font_weight="bold")
     _text(svg, "text", _description(survey), x=LEFT, y=46, fill="#555555")
     for number, outline in enumerate(survey.outlines):
-        _track(svg, outline, 60 + number * (_TRACK + _GAP))
+        _track(svg, outline, 60 + number * (_TRACK + _GAP), _PLOT * outline.duration_ms / duration)
     for number, (label, spans) in enumerate(rows):
         y = bands + number * (_BAND + 6)
         _text(svg, "text", label, x=LEFT - 8, y=y + 12, text_anchor="end")
@@ -78,11 +78,11 @@ def _rows(survey: Survey) -> list[tuple[str, list[tuple[str, int, int]]]]:
     return rows
 
 
-def _track(svg: etree._Element, outline: Outline, y: int) -> None:
+def _track(svg: etree._Element, outline: Outline, y: int, width: float) -> None:
     middle = y + _TRACK / 2
     _text(svg, "text", outline.name, x=LEFT - 8, y=middle + 4, text_anchor="end")
     _rect(svg, LEFT, y, _PLOT, _TRACK, "#f6f6f6")
-    x = LEFT + np.linspace(0, _PLOT, len(outline.extremes))
+    x = LEFT + np.linspace(0, width, len(outline.extremes))
     half = _TRACK / 2 - 2
     upper = [f"{a:.1f},{middle - half * high:.1f}" for a, high in zip(x, outline.extremes[:, 1], strict=True)]
     lower = [f"{a:.1f},{middle - half * low:.1f}" for a, low in zip(x, outline.extremes[:, 0], strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -147,6 +148,11 @@ def test_inspect_hears_the_streams_that_are_asked_for(root: Path, tmp_path: Path
     assert {span["channel"] for span in heard["speech"]} == {0, 1}
     assert [lane["file"] for lane in heard["decoded"]["lanes"]] == ["stream-0/lane-0.s16", "stream-1/lane-0.s16"]
     text = picture.read_text(encoding="utf-8")
+    lengths = [len(read_speech(root / "sample_audio" / name)) for name in NAMES.values()]
+    ends = [
+        max(float(point.split(",")[0]) for point in shape.split()) for shape in re.findall('points="([^"]+)"', text)
+    ]
+    assert (ends[0] - 100) / (ends[1] - 100) == pytest.approx(lengths[0] / lengths[1], abs=0.01)  # drawn to one scale
     assert ">channel 1, en<" in text and ">channel 2, nb<" in text and ">heard on 2<" in text
     one = runner.invoke(cli, ["inspect", str(path), "--streams", "nb", "--json"])
     (lane,) = json.loads(one.stdout)["heard"]["decoded"]["lanes"]

@@ -14,13 +14,12 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from string import Template
-from urllib.parse import quote
 
 from speechpipe import formats
 from speechpipe.formats.captions import Cue, cues
 from speechpipe.formats.html_text import overview, said, span_of, text
 from speechpipe.formats.provenance import findings, provenance, rights, statement
-from speechpipe.formats.text import clean
+from speechpipe.formats.text import address, clean
 from speechpipe.formats.turns import lanes
 from speechpipe.settings import Captions
 from speechpipe.transcript import Transcript
@@ -48,7 +47,7 @@ def write(transcript: Transcript, captions: Captions) -> bytes:
         script=script,
         marks="\n".join(_marks(transcript)),
         kind=kind,
-        source=_address(name),
+        source=f"./{address(name)}",  # so that what looks like a scheme is none
         name=text(name),
         overview=overview(transcript),
         transcript=words or '<p class="nothing" data-t>There is no text.</p>',
@@ -119,15 +118,6 @@ def _cues(transcript: Transcript, shaped: list[Cue]) -> dict[str, object]:
         for cue in shaped
     ]
     return {"lanes": [clean(lane.name or "") for lane in places], "cues": rows}
-
-
-def _address(name: str) -> str:
-    """Of the file beside the page: ``./`` keeps what looks like a scheme from being one."""
-    try:
-        raw = name.encode("utf-8", "surrogateescape")  # a name in an older encoding, byte by byte
-    except UnicodeEncodeError:
-        raw = name.encode("utf-8", "replace")
-    return "./" + quote(raw)
 
 
 def _digest(content: str) -> str:

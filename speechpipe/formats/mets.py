@@ -9,7 +9,7 @@ import hashlib
 import mimetypes
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from lxml import etree
 
@@ -17,7 +17,7 @@ from speechpipe.formats import premis
 from speechpipe.formats.alto import DATE, XSI
 from speechpipe.formats.captions import Cue, cues
 from speechpipe.formats.provenance import created, findings, rights, settings_digest, statement, told
-from speechpipe.formats.text import clean
+from speechpipe.formats.text import address, clean
 from speechpipe.formats.turns import turns
 from speechpipe.formats.vtt import timestamp
 from speechpipe.formats.xml import add, parse, set_known
@@ -75,7 +75,7 @@ def renamed(content: bytes, old: str, new: str) -> bytes:
     mets = parse(content)
     for place in mets.iter(f"{{{METS}}}FLocat"):
         name = unquote_to_bytes(place.get(HREF, "")).decode("utf-8", "surrogateescape")
-        place.set(HREF, _address(_beginning(name, old, new)))
+        place.set(HREF, address(_beginning(name, old, new)))
     for named in mets.iter(f"{{{premis.PREMIS}}}originalName"):
         named.text = _beginning(named.text or "", clean(old), clean(new))
     for labelled in (mets, *mets.iterfind(f"{{{METS}}}structMap/{{{METS}}}div")):
@@ -200,11 +200,7 @@ def _files(
 def _location(file: Any, name: str) -> None:
     place = _add(file, "FLocat", LOCTYPE="URL")
     place.set(f"{{{XLINK}}}type", "simple")
-    place.set(HREF, _address(name))
-
-
-def _address(name: str) -> str:
-    return quote(name.encode("utf-8", "surrogateescape"))
+    place.set(HREF, address(name))
 
 
 def _structure(mets: Any, transcript: Transcript, made: list[Cue], ids: Mapping[str, str], alto: str | None) -> None:

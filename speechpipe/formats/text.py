@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import quote
 
 # What XML 1.0 forbids, with the C1 controls and lone surrogates, which no reader of captions expects either.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -31,6 +32,15 @@ def tokens(text: str) -> list[str]:
     if not _is_plain(text):
         text = _SPACES.sub(" ", unicodedata.normalize("NFC", _FORBIDDEN.sub("", _SPACES.sub(" ", text))))
     return spaced.split(" ") if (spaced := text.strip(" ")) else []
+
+
+def address(name: str) -> str:
+    """The URL of the file of this name beside the one that it stands in."""
+    try:
+        raw = name.encode("utf-8", "surrogateescape")  # a name in an older encoding, byte by byte
+    except UnicodeEncodeError:
+        raw = name.encode("utf-8", "replace")
+    return quote(raw)
 
 
 def _is_plain(text: str) -> bool:

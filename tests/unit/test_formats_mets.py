@@ -12,11 +12,12 @@ from urllib.parse import unquote
 
 import pytest
 import xmlschema
+from hypothesis import HealthCheck, given, settings
 from lxml import etree
 
 from speechpipe import formats
 from speechpipe.transcript import Media, Revision, Rights, Step, Transcript
-from tests.transcripts import INTERVIEW, NOTHING_SAID
+from tests.transcripts import INTERVIEW, NOTHING_SAID, any_transcripts, spoken_transcripts
 
 NS = {"m": "http://www.loc.gov/METS/", "p": "http://www.loc.gov/premis/v3", "x": "http://www.w3.org/1999/xlink"}
 HREF = "{http://www.w3.org/1999/xlink}href"
@@ -176,3 +177,25 @@ def test_a_renamed_package_is_described_as_if_it_had_always_been_called_so(old: 
     after = again({new + suffix: content for suffix, content in files.items()})[".mets.xml"]
     assert formats.renamed(before, "mets", old, new) == after != before
     assert formats.renamed(before, "vtt", old, new) is before
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(any_transcripts | spoken_transcripts)
+def test_whatever_the_texts_it_is_valid_and_its_references_lead_somewhere(
+    by_libxml2: etree.XMLSchema, transcript: Transcript
+) -> None:
+    described, _ = package(transcript, "vtt", "alto")
+    by_libxml2.assertValid(described)
+    ids = {element.get("ID") for element in described.iter() if element.get("ID")}
+    ids |= {element.get("ID") for element in etree.fromstring(formats.write(transcript, "alto")).iter("{*}TextLine")}
+    for element in described.iter():
+        named = " ".join(element.get(name) or "" for name in ("ADMID", "DMDID", "FILEID")).split()
+        assert set(named) <= ids
+        if element.get("BETYPE") == "IDREF" and element.getparent().getparent().getparent().get("TYPE") == "cue":
+            assert element.get("BEGIN") in ids
+    again = etree.fromstring(formats.renamed(etree.tostring(described), "mets", "reel 12.wav", "<&> 'ny'.wav"))
+    by_libxml2.assertValid(again)
+    assert [unquote(place.get(HREF)) for place in again.iter("{*}FLocat")][1:] == [
+        "<&> 'ny'.wav.vtt",
+        "<&> 'ny'.wav.alto.xml",
+    ]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -60,8 +59,8 @@ def main() -> None:
 
 def measured(tape: Path, work: Path, model: str) -> dict[str, float]:
     """In this process."""
+    from bench.intake import peak_mb
     from speechpipe import Settings, transcribe
-    from speechpipe.audio import isolated
     from speechpipe.pipeline.stages import DECODING
 
     began, told = time.perf_counter(), dict[str, float]()
@@ -75,9 +74,7 @@ def measured(tape: Path, work: Path, model: str) -> dict[str, float]:
 
     transcript = transcribe(tape, settings=Settings.load(model=model, language="en", workspace=work), progress=progress)
     wall = round(time.perf_counter() - began, 1)
-    isolated._end_all()  # so that its use is counted
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return {"words": len(transcript.words), **told, "wall_s": wall, "peak_mb": round(sum(peaks) / 1024, 1)}
+    return {"words": len(transcript.words), **told, "wall_s": wall, "peak_mb": round(peak_mb(), 1)}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 
 from speechpipe.formats import cued
 from speechpipe.formats.provenance import NOT_REVIEWED, ORIGIN_UNKNOWN, OUTCOMES, WITHHELD
@@ -20,6 +20,7 @@ _FIRST = (
     *(NOT_REVIEWED, "Machine-generated transcript; corrected by ", "Transcript; corrected by ", ORIGIN_UNKNOWN),
     *(*OUTCOMES.values(), "Incomplete", WITHHELD),
 )
+_NAMED = ("Title: ", "Identifier: ", "Source: ")
 
 
 def read(content: bytes) -> Transcript:
@@ -35,8 +36,8 @@ def _credits(found: list[cued.Read]) -> list[str]:
     """The lines of provenance in the last cues."""
     texts = takewhile(bool, (_CREDIT.fullmatch(clean(one.text)) for one in reversed(found)))
     lines = [text[1] for text in texts if text][::-1]
-    first = next((at for at, line in enumerate(lines) if line.startswith(_FIRST)), len(lines))
-    return lines[first:]
+    named = _NAMED if any(line.startswith("Source: ") for line in lines) else ()  # where the first was taken out
+    return list(dropwhile(lambda line: not line.startswith((*_FIRST, *named)), lines))
 
 
 def _cues(lines: list[str], repairs: list[tuple[str, str]]) -> Iterator[cued.Read]:

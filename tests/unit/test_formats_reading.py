@@ -260,6 +260,14 @@ def test_only_the_first_of_them_is_seen_while_the_recording_plays() -> None:
     )
 
 
+@pytest.mark.parametrize("title", ["Samtale med Máret, 1985", None])
+def test_they_are_no_text_either_where_a_person_took_out_the_first(title: str | None) -> None:
+    content = formats.write(dataclasses.replace(INTERVIEW, title=title, identifier=title), "srt").decode()
+    blocks = content.split("\n\n")
+    read = srt("\n\n".join(block for block in blocks if "[Machine" not in block))
+    assert read.segments[-1].text == "Takk skal du ha." and read.media.sha256 == INTERVIEW.media.sha256
+
+
 def test_a_last_cue_in_brackets_is_text_unless_it_is_ours() -> None:
     read = srt("1\n00:00:01,000 --> 00:00:02,000\nHei.\n\n2\n00:00:03,000 --> 00:00:04,000\n[Title: latter]\n")
     assert [segment.text for segment in read.segments] == ["Hei.", "[Title: latter]"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.browser import HEIGHT, WIDTH, choose, field, open_form, opened
+from tests.e2e.browser import HEIGHT, WIDTH, choose, field, open_form, opened, press
 from tests.e2e.pictures import shrink
 from tests.e2e.served import Served, eventually
 
@@ -147,6 +147,23 @@ def test_a_name_that_does_not_exist_is_explained_in_a_sentence(served: Served, p
         "There is no recording '1954/radio/slat.wav'. Its name stands in the report"
         in served.state(run["id"])["message"]
     )
+
+
+def test_what_does_not_fit_is_said_by_the_form_before_anything_begins(served: Served, page: Any) -> None:
+    before = len(served.runs())
+    open_form(page, served, "Re-transcribe with another model")
+    field(page, "At most").locator("input").first.fill("0")
+    press(page, "Submit")
+    page.get_by_text(re.compile("0 is less than the minimum of 1")).first.wait_for()
+    assert len(served.runs()) == before
+
+
+def test_the_log_of_a_recording_is_a_sentence_a_stage(served: Served, page: Any) -> None:
+    (run,) = [found for found in served.runs() if found["name"] == "1954/radio/slate.wav"]
+    page.goto(f"{served.address}/runs/flow-run/{run['id']}")
+    for sentence in (r"Found \d+ s of speech", "Recognised ", "Timed ", "Wrote slate.wav.vtt"):
+        page.get_by_text(re.compile(f"^{sentence}")).first.wait_for()
+    assert not page.get_by_text(re.compile("Finished in state|Beginning")).count()
 
 
 def test_a_schedule_that_is_set_on_the_page_fires(served: Served, page: Any, shoot: Any) -> None:

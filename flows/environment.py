@@ -55,5 +55,7 @@ def set_up(home: Path, *tables: dict[str, str], **more: str) -> None:
     with explained(home):
         home.mkdir(parents=True, exist_ok=True)
     os.environ["PREFECT_HOME"] = str(home)
+    # Else the page is put together inside Prefect's package, where a service may not write, nor read what root did.
+    os.environ["PREFECT_UI_STATIC_DIRECTORY"] = str(home / "ui")
     for table in (SILENT, *tables, more):
         os.environ.update(table)

@@ -195,6 +195,8 @@ def test_telemetry_is_off_in_the_server_and_state_is_in_one_folder(served: Serve
     assert not (served.folder / ".prefect").exists()
     assert eventually((served.data / "prefect" / "runner").is_dir, "the runner has its folder")
     assert not (served.folder / "tmp" / "runner_storage").exists()
+    with urllib.request.urlopen(f"{served.address}/") as answer:
+        assert answer.read() == (served.data / "prefect" / "ui" / "v1" / "index.html").read_bytes()
 
 
 @pytest.mark.usefixtures("bare_environment")

@@ -10,7 +10,7 @@
   // ---- the page's own words, in the reader's language or that of the recording ----
   const table = JSON.parse($("words").textContent);
   const language = [...navigator.languages, ...data.languages, "en"]
-    .map((tag) => tag.toLowerCase().split("-")[0].replace(/^no$/, "nb")).find((code) => Object.hasOwn(table, code));
+    .map((tag) => tag.toLowerCase().split("-")[0].replace(/^no$/, "nb")).find((code) => Object.keys(table).includes(code));
   const translated = new Map(table.en.map((text, i) => [text, table[language][i]]));
   /** `text` in that language, with each {} replaced by one of the values. */
   const t = (text, ...values) => (translated.get(text) ?? text).replace(/\{\}/g, () => values.shift() ?? "{}");
@@ -24,10 +24,12 @@
       if (label) element.setAttribute("aria-label", numbered(label));
       else element.textContent = numbered(element.textContent);
     }
-    const languages = new Intl.DisplayNames([language], { type: "language" });
+    const called = (code) => { // the code itself, where the browser knows no name
+      try { return new Intl.DisplayNames([language], { type: "language" }).of(code); } catch { return code; }
+    };
     for (const element of document.querySelectorAll("[data-code]")) {
-      const name = languages.of(element.dataset.code); // the code itself, where the browser knows no name
-      element.textContent = name === element.dataset.code ? t(element.textContent) : name;
+      const code = element.dataset.code.split("-")[0], name = called(code);
+      element.textContent = name === code ? t(element.textContent) : name;
     }
   }
 

@@ -476,6 +476,14 @@ def test_everything_of_its_own_is_in_that_language(show: Opener, tmp_path: Path)
     until(page, "trouble.textContent === 'Webbläsaren kan inte spela upp filen.'")
 
 
+@pytest.mark.parametrize(("code", "name"), [("en-a", "engelska"), ("qqq-1", "qqq-1"), ("abcdefgh", "abcdefgh")])
+def test_a_language_of_any_code_is_named_as_far_as_may_be(show: Opener, code: str, name: str) -> None:
+    odd = dataclasses.replace(TALK.segments[0], language=code)
+    page = show(dataclasses.replace(TALK, segments=(odd, *TALK.segments[1:])), locale="sv-SE")
+    assert page.locator(".who").all_text_contents()[:2] == [f"Kanal 1 {name}", "Kanal 2 nordsamiska"]
+    page.get_by_role("button", name="Nästa att kontrollera").click()
+
+
 def test_a_recording_that_was_renamed_with_its_page_is_found(show: Opener, tmp_path: Path) -> None:
     page = show(TALK)
     for ending in (".html", ""):

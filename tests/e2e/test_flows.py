@@ -153,6 +153,17 @@ def test_a_broken_file_is_tried_again_when_it_has_changed_or_is_asked_for(places
 
 
 @pytest.mark.usefixtures("server")
+def test_a_night_with_nothing_to_do_reads_no_receipt_twice(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    from speechpipe.repositories import FolderRepository
+
+    new()
+    read_again: list[int] = []
+    monkeypatch.setattr(FolderRepository, "receipts", lambda _: read_again.append(1) or iter(()))
+    assert new().message == "3 recordings: 3 already done." and read_again == []
+    assert new(again=True).message == "3 recordings: 2 transcribed, 1 failed." and read_again == []
+
+
+@pytest.mark.usefixtures("server")
 def test_only_the_collection_asked_for_is_looked_through(places: Places) -> None:
     assert list(rows_of(new("1954"))) == ["1954/slate.wav"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from speechpipe import formats
+from speechpipe.errors import OutputError
 from speechpipe.files import explained, sha256_bytes
 from speechpipe.repositories import selection as repositories
 from speechpipe.repositories.contract import Item, Package, Receipt, Repository
@@ -25,7 +26,11 @@ def settle(repository: Repository, selection: Selection) -> Selection:
 def _described(repository: Repository, before: Choice, after: Choice) -> Choice:
     if after.kind != "moved" or before.receipt is None or after.receipt is None:
         return after
-    return replace(after, receipt=_renamed(repository, after.item, before.receipt.source_name, after.receipt))
+    try:
+        receipt = _renamed(repository, after.item, before.receipt.source_name, after.receipt)
+    except OutputError:  # its text is where it belongs; it must not cost a night
+        return after
+    return replace(after, receipt=receipt)
 
 
 def _renamed(repository: Repository, item: Item, old: str, receipt: Receipt) -> Receipt:

@@ -54,6 +54,7 @@ def test_it_holds_flows_and_models_but_no_recipes(wheel: Path) -> None:
         "speechpipe/formats/html_page.html",
         "speechpipe/formats/html_viewer.css",
         "speechpipe/formats/html_viewer.js",
+        "speechpipe/formats/html_words.tsv",
     ):
         assert needed in names
     assert not [name for name in names if "recipes" in name or name.startswith(("tests", "flows", "models"))]

@@ -80,6 +80,14 @@ def test_a_package_that_a_person_corrected_is_moved_as_it_is(archive: FolderRepo
     assert not list(archive.outputs.glob("*.v2.*"))
 
 
+def test_a_file_that_cannot_be_read_costs_nothing_else(archive: FolderRepository) -> None:
+    (archive.outputs / "old.wav.vtt").unlink()
+    (archive.outputs / "old.wav.vtt").mkdir()
+    (archive.source / "old.wav").rename(archive.source / "new.wav")
+    (choice,) = looked_through(archive).choices
+    assert choice.kind == "moved" and (archive.outputs / "new.wav.json").is_file()
+
+
 def test_what_did_not_move_is_left_alone(archive: FolderRepository) -> None:
     before = {path: path.stat().st_mtime_ns for path in archive.outputs.iterdir()}
     assert [choice.kind for choice in looked_through(archive).choices] == ["done"]

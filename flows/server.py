@@ -73,17 +73,8 @@ class Server:
                 return
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [
-            sys.executable,
-            "-P",
-            str(Path(__file__).with_name("database.py")),
-            "server",
-            "start",
-            "--host",
-            HOST,
-            "--port",
-            str(self._port),
-        ]
+        prefect = Path(__file__).with_name("database.py")
+        command = [sys.executable, "-P", str(prefect), "server", "start", "--host", HOST, "--port", str(self._port)]
         with self._log.open("ab") as output:
             # A session of its own: Ctrl-C reaches this process first, which then ends the server last.
             return subprocess.Popen(

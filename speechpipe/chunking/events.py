@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,17 @@ _STEADY = 0.85  # geometric over arithmetic mean of the power of a hum's bins; n
 _STEADY_PEAK = 0.99  # the same of the power of a whole peak; noise as narrow as that has 0.84
 _PEAK = 3  # bins to each side
 _SAME_TONE = 0.03  # a tone keeps its frequency
+_LONG, _SAME_DB = 8, 0.55  # seconds, and dB: music has 0.65 at least, stationary noise 0.45 at most
+_BANDS = np.round(np.geomspace(60, 4_000, 19) / _HERTZ).astype(np.int64)  # edges of thirds of an octave, in bins
 _MURMUR = 0.25  # mean speech probability from which on tonal sound may be a voice
+
+
+class _Block(NamedTuple):
+    """What a block sounds like by itself. ``hertz``: of a tone; ``levels``: of what may be music, in dB a band."""
+
+    kind: EventKind
+    hertz: float = 0.0
+    levels: NDArray[np.float64] | None = None
 
 
 def find_events(
@@ -76,7 +87,7 @@ def _events(pcm: Pcm, probabilities: NDArray[np.float32], start: int, end: int, 
     """Blocks of a kind joined; what is shorter than an event goes to its neighbour."""
     blocks = list(_blocks(start * RATE // 1000, end * RATE // 1000))
     heard = [_classify(pcm.at(a, b - a), _mean(probabilities, a, b)) for a, b in blocks]
-    kinds = _smoothed(_steady(heard))
+    kinds = _changing(_smoothed(_steady(heard)), heard)
     at = 0
     for kind, group in groupby(kinds):
         first, at = at, at + len(list(group))
@@ -93,11 +104,10 @@ def _blocks(start: int, end: int) -> Iterator[tuple[int, int]]:
         yield first, end if i == count - 1 else first + _BLOCK
 
 
-def _classify(sound: NDArray[np.float32], speech: float) -> tuple[EventKind, float]:
-    """Kind of one block, and for a tone its frequency in Hz (else 0)."""
+def _classify(sound: NDArray[np.float32], speech: float) -> _Block:
     sound = sound - sound.mean() if len(sound) else np.zeros(1, np.float32)
     if _is_silent(sound):
-        return "silence", 0.0
+        return _Block("silence")
     frames = _spectra(sound)
     power = frames.mean(axis=0)
     total = power.sum()
@@ -105,16 +115,16 @@ def _classify(sound: NDArray[np.float32], speech: float) -> tuple[EventKind, flo
     peaks_over_time = np.stack([frames[:, band].sum(axis=1) for band in _strongest(power, 2)], axis=1)
     for held in (peaks_over_time[:, :1], peaks_over_time):
         if held.mean(axis=0).sum() >= _ONE_PEAK * total and _steadiness(held) >= _STEADY_PEAK:
-            return "tone", strongest * _HERTZ
+            return _Block("tone", strongest * _HERTZ)
     for band in _mains_bands(len(power)):
         if power[band].sum() >= _ONE_PEAK * total and _steadiness(frames[:, band]) >= _STEADY:
-            return "tone", strongest * _HERTZ
+            return _Block("tone", strongest * _HERTZ)
     tilted = power * np.arange(len(power))
     peaks = tilted > _PROMINENCE * _running_median(tilted)
     peaks = peaks | np.roll(peaks, 1) | np.roll(peaks, -1)
     if power[peaks].sum() >= _TONAL * total and speech < _MURMUR:
-        return "music", 0.0
-    return "noise", 0.0
+        return _Block("music", levels=10 * np.log10(np.add.reduceat(power, _BANDS)[:-1]))
+    return _Block("noise")
 
 
 def _is_silent(sound: NDArray[np.float32]) -> bool:
@@ -175,15 +185,25 @@ def _mean(probabilities: NDArray[np.float32], start: int, end: int) -> float:
     return float(inside.mean()) if len(inside) else 0.0
 
 
-def _steady(heard: list[tuple[EventKind, float]]) -> list[EventKind]:
+def _steady(heard: list[_Block]) -> list[EventKind]:
     """A tone that does not keep its frequency from block to block is a melody: music."""
     kinds: list[EventKind] = []
-    for i, (kind, tone) in enumerate(heard):
-        beside = [heard[j] for j in (i - 1, i + 1) if 0 <= j < len(heard)]
-        moved = any(k == "tone" and abs(t - tone) > _SAME_TONE * max(t, tone) + _HERTZ for k, t in beside)
-        kept = any(k == "tone" and abs(t - tone) <= _SAME_TONE * max(t, tone) + _HERTZ for k, t in beside)
-        kinds.append("music" if kind == "tone" and moved and not kept else kind)
+    for i, (kind, tone, _) in enumerate(heard):
+        beside = [heard[j].hertz for j in (i - 1, i + 1) if 0 <= j < len(heard) and heard[j].kind == "tone"]
+        kept = [abs(other - tone) <= _SAME_TONE * max(other, tone) + _HERTZ for other in beside]
+        kinds.append("music" if kind == "tone" and kept and not any(kept) else kind)
     return kinds
+
+
+def _changing(kinds: list[EventKind], heard: list[_Block]) -> list[EventKind]:
+    """Music changes from second to second. Where the levels of most bands do not for eight of them, it is a machine."""
+    changed: list[EventKind] = []
+    for kind, group in groupby(zip(kinds, heard, strict=True), lambda pair: pair[0]):
+        blocks = [block for _, block in group]
+        levels = [block.levels for block in blocks if block.levels is not None]
+        machine = kind == "music" and len(levels) >= _LONG and float(np.median(np.std(levels, axis=0))) < _SAME_DB
+        changed += ["noise" if machine else kind] * len(blocks)
+    return changed
 
 
 def _smoothed(kinds: list[EventKind]) -> list[EventKind]:

@@ -13,6 +13,9 @@ from speechpipe.audio import RATE, Pcm, decode, write_array
 from speechpipe.chunking import Window, as_speech, find_events, plan_windows, speech_probabilities
 from speechpipe.settings import Chunking
 from speechpipe.transcript import Event
+from tests.sounds import SOUNDS as PLAYED
+from tests.sounds import coloured as coloured_noise
+from tests.sounds import levelled, sound_of
 
 N = 6 * RATE
 T = np.arange(N) / RATE
@@ -159,3 +162,18 @@ def test_a_tone_from_a_tape_that_runs_unevenly_is_a_tone(tmp_path: Path) -> None
 def test_two_tones_at_once_are_a_tone(tmp_path: Path) -> None:
     dial = 0.1 * np.sin(2 * np.pi * 350 * T) + 0.1 * np.sin(2 * np.pi * 440 * T)
     assert events(tmp_path, dial) == [Event(0, 6_000, "tone", 1)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_motor_is_a_machine_and_no_music(tmp_path: Path, seed: int) -> None:
+    assert [event.kind for event in events(tmp_path, sound_of("motor", 10, seed))] == ["noise"]
+
+
+@pytest.mark.parametrize("name", ["organ", "strings with vibrato", "band", "guitar", "bass"])
+@pytest.mark.parametrize("hiss_db", [-12, -90])
+def test_music_changes_also_where_it_is_held_or_in_hiss(tmp_path: Path, name: str, hiss_db: int) -> None:
+    for seed in range(3):
+        sound = sound_of(name, 10, seed)
+        hiss = levelled(coloured_noise(10, 0, seed), PLAYED[name][1] + hiss_db)
+        heard = [event for event in events(tmp_path, sound + hiss) if event.kind == "music"]
+        assert sum(event.end_ms - event.start_ms for event in heard) >= 7_000

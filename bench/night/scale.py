@@ -74,12 +74,22 @@ def main() -> None:
 def night(served: Served) -> dict[str, object]:
     """Asked after once in a while only, as each question costs the server too."""
     before, began = int(served.post("/flow_runs/count", {})), time.monotonic()
+    server, serve = children(served.process.pid, "server")[0], served.process.pid
+    cpu = [cpu_seconds(server), cpu_seconds(serve, children=True)]
     run = served.run("Transcribe new recordings")
     while (state := served.state(run))["type"] not in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
         time.sleep(1 if time.monotonic() - began < 60 else 5)
     seconds = round(time.monotonic() - began, 1)
     after = int(served.post("/flow_runs/count", {}))
-    return {"seconds": seconds, "runs_begun": after - before - 1, "told": state["message"]}
+    return {
+        "seconds": seconds,
+        "runs_begun": after - before - 1,
+        "told": state["message"],
+        "cpu_seconds": {
+            "server": round(cpu_seconds(server) - cpu[0]),
+            "runs": round(cpu_seconds(serve, children=True) - cpu[1]),
+        },
+    }
 
 
 def recorded(served: Served, count: int) -> dict[str, int]:
@@ -124,6 +134,12 @@ def resident_mb(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1_000_000
     except (OSError, IndexError):
         return 0
+
+
+def cpu_seconds(pid: int, *, children: bool = False) -> float:
+    """What a process has computed, or those of its children that have ended: whatever else the machine does."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[13:15] if children else fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def make_recordings(folder: Path, count: int) -> None:

@@ -20,7 +20,7 @@ from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
 from speechpipe.cli.console import fault
-from speechpipe.errors import OutputError, SpeechpipeError
+from speechpipe.errors import BatchFailed, OutputError, SpeechpipeError
 from speechpipe.pipeline.forecast import Forecast
 from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, local_deadline, queue
 from speechpipe.pipeline.renaming import settle
@@ -66,6 +66,14 @@ class Chosen:
     expected_ms: int
 
 
+class StoppedEarly(BatchFailed):
+    """A batch that could not go on, with the rows of what became of its recordings until then."""
+
+    def __init__(self, message: str, rows: Sequence[Row]) -> None:
+        super().__init__(message, cure="")
+        self.rows = rows
+
+
 def batch(asked: Asked, how: How, title: str) -> State[Any]:
     """The whole of it, as the state that the flow ends in; its data are the rows.
 
@@ -95,7 +103,9 @@ def batch(asked: Asked, how: How, title: str) -> State[Any]:
     publish(Report(title, tuple(rows), night.note), began, tag)
     log.info("%s", headline(rows))
     if night.note:
-        return Failed(message=f"{night.note} {headline(rows)}", data=rows)
+        log.error("%s", night.note)
+        told = f"{night.note} {headline(rows)}"
+        return Failed(message=told, data=StoppedEarly(told, rows))
     return Completed(message=headline(rows), data=rows)
 
 

@@ -17,7 +17,15 @@ from flows.environment import TEMPORARY, set_up
 from flows.parameters import How, NewRecordings, OneRecording
 from flows.places import Places
 from speechpipe import installed
-from speechpipe.errors import BrokenModel, EngineError, Interrupted, OutputError, SpeechpipeError, UnreadableMedia
+from speechpipe.errors import (
+    BatchFailed,
+    BrokenModel,
+    EngineError,
+    Interrupted,
+    OutputError,
+    SpeechpipeError,
+    UnreadableMedia,
+)
 from speechpipe.repositories.contract import Item, Part
 from tests import hub as stand_in
 from tests.hub import national_models
@@ -69,7 +77,8 @@ def one(recording: str) -> Any:
 
 
 def rows_of(state: Any) -> dict[str, Any]:
-    return {row.recording: row for row in state.result(raise_on_failure=False)}
+    result = state.result(raise_on_failure=False)
+    return {row.recording: row for row in getattr(result, "rows", result)}
 
 
 def read(kind: str, **which: Any) -> list[Any]:
@@ -206,6 +215,8 @@ def test_when_everything_fails_for_one_reason_it_ends_early_and_says_so_once(
     monkeypatch.setattr("speechpipe.pipeline.queue.grouped.__defaults__", (1, 0, 3))  # three a group
     state = new()
     assert state.is_failed() and "every recording fails for one reason: No space is left" in state.message
+    with pytest.raises(BatchFailed, match="every recording fails for one reason"):
+        state.result()  # as the process of a run does, so that nothing else is told
     outcomes = [row.outcome for row in rows_of(state).values()]
     assert outcomes.count("failed") < 10 and "waiting" in outcomes
 

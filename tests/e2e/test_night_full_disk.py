@@ -30,9 +30,9 @@ from flows.environment import TEMPORARY, set_up
 set_up(source.parent / "prefect", TEMPORARY)
 from flows.places import Places
 Places(source, disk / "outputs").put_into_environment()
-import flows.group, flows.night, speechpipe.pipeline.queue as queue
+import flows.night, flows.recording, speechpipe.pipeline.queue as queue
 from flows.new import transcribe_new
-from flows.recording import STAGES, transcribe_recording
+from flows.recording import STAGES, transcribed
 from prefect.testing.utilities import prefect_test_harness
 
 queue.grouped.__defaults__ = (1, 0, 3)  # three a group
@@ -45,9 +45,9 @@ def counted(*arguments, **more):
     done.append(1)
     if len(done) == 5:  # as when others write there
         exec(begin)
-    return transcribe_recording(*arguments, **more)
+    return transcribed(*arguments, **more)
 
-flows.group.transcribe_recording = counted
+flows.recording.transcribed = counted
 told = []
 logging.getLogger("speechpipe.flows").addHandler(logging.Handler())
 logging.getLogger("speechpipe.flows").handlers[-1].emit = lambda record: told.append(record.getMessage())
@@ -55,6 +55,7 @@ logging.getLogger("speechpipe.flows").handlers[-1].emit = lambda record: told.ap
 def night():
     state = transcribe_new(return_state=True)
     rows = state.result(raise_on_failure=False)
+    rows = getattr(rows, "rows", rows)
     receipts = [path.name for path in (disk / "outputs").rglob("*.speechpipe.*") if path.suffix == ".json"]
     reports = [path.name for path in (disk / "reports").glob("*")]
     left = [path.name for path in disk.rglob("*.part")]

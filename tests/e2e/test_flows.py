@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from speechpipe.errors import (
 )
 from speechpipe.repositories.contract import Item, Part
 from tests import hub as stand_in
+from tests.e2e.test_streams import film
 from tests.hub import national_models
 
 STAGES = ["chunk", "transcribe", "align", "deposit"]
@@ -292,6 +294,38 @@ def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(places: Plac
     assert again["reel.wav"].outcome == "withdrawn" and again["1954/slate.wav"].outcome == "already done"
     told = one("reel.wav")
     assert told.is_failed() and "was withdrawn" in told.message
+
+
+@pytest.mark.usefixtures("server")
+def test_the_sound_tracks_of_a_film_are_those_chosen_in_the_form(places: Places, root: Path) -> None:
+    from flows.recording import transcribe_recording
+
+    assert places.recordings is not None and places.outputs is not None
+    film(places.recordings / "1954" / "film.mkv", root, {"eng": "slate.wav", "nob": "innspilling.wav"})
+    results = places.outputs / "1954" / "film.mkv.json"
+
+    def asked(streams: str) -> Any:
+        return transcribe_recording(OneRecording(recording="1954/film.mkv"), How(streams=streams), return_state=True)
+
+    missing = asked("Those in Swedish")
+    assert missing.is_failed() and not results.exists()
+    assert "film.mkv has no audio stream sv; it has 1 (eng), 2 (nob)." in missing.message
+    assert asked("All, each in its own language").is_completed()
+    assert {segment["channel"] for segment in json.loads(results.read_text())["segments"]} == {0, 1}
+    assert asked("Those in Norwegian Bokmål").is_completed()
+    said = json.loads(results.read_text())
+    assert said["media"]["duration_ms"] and "1 other audio stream of the file left unread" in said["warnings"]
+
+
+@pytest.mark.usefixtures("server")
+def test_what_lacked_the_track_asked_for_is_done_when_another_is(places: Places, root: Path) -> None:
+    from flows.recording import transcribe_recording
+
+    assert places.recordings is not None
+    film(places.recordings / "1954" / "film.mkv", root, {"eng": "slate.wav"})
+    one_film = OneRecording(recording="1954/film.mkv")
+    assert transcribe_recording(one_film, How(streams="Only the second"), return_state=True).is_failed()
+    assert rows_of(new("1954"))["1954/film.mkv"].outcome == "speech"
 
 
 @pytest.mark.usefixtures("server")

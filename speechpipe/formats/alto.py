@@ -7,7 +7,6 @@ Page = recording, TextBlock = turn, TextLine = cue, String = word, Illustration 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from itertools import count
@@ -182,7 +181,7 @@ def _box(start_ms: int | None, end_ms: int | None, row: int, height: int = 1) ->
 
 def _confidence(word: Word) -> float | None:
     """The word's confidence where ALTO may state it: of a word with a time, and a number from 0 to 1."""
-    if word.start_ms is None or word.confidence is None or not math.isfinite(word.confidence):
+    if word.start_ms is None or word.confidence is None:
         return None
     return word.confidence if 0 <= word.confidence <= 1 else None
 

@@ -122,7 +122,8 @@ def cut_lines(
                 break
             used = before[b] - before[a] - 1
             end = costs[b] if b < count else 0.0
-            alone = _MEANT_TO_STAND if all(is_number(word.text) for word in words[a:b]) else 0.0
+            digits = is_number(words[a].text) and all(is_number(word.text) for word in words[a + 1 : b])
+            alone = _MEANT_TO_STAND if digits else 0.0
             cost = best[a] + end + alone + 4 * ((used - even) / wide) ** 2
             if cost < best[b]:
                 best[b], cut_at[b] = cost, a

@@ -68,13 +68,15 @@ class Cue:
 
 @dataclass(slots=True)
 class _Draft:
-    """A cue before its times are fitted to its neighbours'. ``length``: visible characters; ``fixed``: as it is."""
+    """A cue before its times are fitted to its neighbours'. ``length``: visible characters, ``widest``: of its widest
+    line; ``fixed``: as it is."""
 
     start_ms: int
     end_ms: int
     lines: tuple[tuple[Word, ...], ...]
     segment: Segment
     length: int
+    widest: int
     timed: bool
     fixed: bool
 
@@ -113,21 +115,22 @@ def _drafts(segment: Segment, limits: Captions) -> list[_Draft]:
         lines = breaks.cut_lines(words, lengths, costs, limits)
         timed = any(word.start_ms is not None for word in words)
         length = sum(lengths) + len(words) - 1
-        return [_Draft(segment.start_ms, segment.end_ms, lines, segment, length, timed, fixed)]
+        widest = _widest(lines, lengths)
+        return [_Draft(segment.start_ms, segment.end_ms, lines, segment, length, widest, timed, fixed)]
     spans = _spans(words, lengths, segment)
     edges = breaks.cut_cues(words, lengths, spans, costs, limits)
-    return [
-        _Draft(
-            spans[a][0],
-            max(end for _, end in spans[a:b]),
-            breaks.cut_lines(words[a:b], lengths[a:b], costs[a:b], limits),
-            segment,
-            sum(lengths[a:b]) + b - a - 1,
-            breaks.has_time(words, a, b),
-            False,
-        )
-        for a, b in pairwise(edges)
-    ]
+    drafts = []
+    for a, b in pairwise(edges):
+        lines = breaks.cut_lines(words[a:b], lengths[a:b], costs[a:b], limits)
+        end, length = max(end for _, end in spans[a:b]), sum(lengths[a:b]) + b - a - 1
+        widest, timed = _widest(lines, lengths[a:b]), breaks.has_time(words, a, b)
+        drafts.append(_Draft(spans[a][0], end, lines, segment, length, widest, timed, False))
+    return drafts
+
+
+def _widest(lines: Sequence[Sequence[Word]], lengths: Sequence[int]) -> int:
+    ends = list(accumulate((len(line) for line in lines), initial=0))
+    return max(sum(lengths[a:b]) + b - a - 1 for a, b in pairwise(ends))
 
 
 def words_of(segment: Segment) -> list[Word]:
@@ -212,8 +215,7 @@ def _beyond(draft: _Draft, start: int, end: int, following: int | None, limits: 
     if limits.max_cue_ms is not None and duration > limits.max_cue_ms:
         broken.append("long")
     too_many = limits.max_lines is not None and len(draft.lines) > limits.max_lines
-    too_wide = wide is not None and draft.length > wide and any(line_length(line) > wide for line in draft.lines)
-    if too_many or too_wide:
+    if too_many or (wide is not None and draft.widest > wide):
         broken.append("lines")
     if following is not None and following - end < limits.min_gap_ms:
         broken.append("gap")

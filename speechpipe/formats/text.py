@@ -22,12 +22,15 @@ def clean(text: str) -> str:
 
     The text of an ordinary transcript comes back unchanged.
     """
-    text = text.replace("\n", " ")
+    if text.isascii() and text.isalnum():
+        return text
     return text.strip(" ") if _is_plain(text) else " ".join(tokens(text))
 
 
 def tokens(text: str) -> list[str]:
     """The words of ``clean(text)``."""
+    if text.isascii() and text.isalnum():
+        return [text]
     text = text.replace("\n", " ")
     if not _is_plain(text):
         text = _SPACES.sub(" ", unicodedata.normalize("NFC", _FORBIDDEN.sub("", _SPACES.sub(" ", text))))

@@ -51,7 +51,7 @@ anything = both | awkward_transcripts()
 
 
 def seen(cue: Cue, name: str) -> tuple[Any, ...]:
-    """What a format holds of a cue. SubRip has no names, and a space behind what players take for the beginning of a tag."""
+    """What a format holds of a cue. SubRip has no names, and a space behind what might begin a tag."""
     text = cue.text.replace("< ", "<").replace("{ ", "{") if name == "srt" else cue.text
     voice = cue.lane.name if cue.lane is not None and name != "srt" else None
     timed = [(word.text, word.start_ms, word.end_ms) for word in cue.words] if name == "alto" else None

@@ -33,6 +33,8 @@ from tests.stored import put
 
 pytestmark = pytest.mark.timeout(600)
 
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Served]:
@@ -83,6 +85,12 @@ def test_a_scheduled_run_starts_by_itself_and_does_its_work(served: Served) -> N
     deployment = served.deployments()["Transcribe new recordings"]["id"]
     (made,) = served.post(f"/deployments/{deployment}/schedules", [{"active": True, "schedule": {"interval": 15}}])
     run = eventually(done, "a scheduled run has completed")[-1]
+    served.post(f"/deployments/{deployment}/pause_deployment", {})
+
+    def idle() -> bool:
+        return all(run["state_type"] in ENDED for run in served.runs(flow="transcribe-new"))
+
+    eventually(idle, "none that was scheduled stands in the way of those below")
     # Else it does what later tests ask for before they do.
     schedule = f"{served.address}/api/deployments/{deployment}/schedules/{made['id']}"
     urllib.request.urlopen(urllib.request.Request(schedule, method="DELETE")).close()

@@ -85,13 +85,13 @@ def test_a_scheduled_run_starts_by_itself_and_does_its_work(served: Served) -> N
     deployment = served.deployments()["Transcribe new recordings"]["id"]
     (made,) = served.post(f"/deployments/{deployment}/schedules", [{"active": True, "schedule": {"interval": 15}}])
     run = eventually(done, "a scheduled run has completed")[-1]
+    # Else it does what later tests ask for before they do, or stands in their way.
     served.post(f"/deployments/{deployment}/pause_deployment", {})
 
     def idle() -> bool:
         return all(run["state_type"] in ENDED for run in served.runs(flow="transcribe-new"))
 
-    eventually(idle, "none that was scheduled stands in the way of those below")
-    # Else it does what later tests ask for before they do.
+    eventually(idle, "none that was scheduled is left")
     schedule = f"{served.address}/api/deployments/{deployment}/schedules/{made['id']}"
     urllib.request.urlopen(urllib.request.Request(schedule, method="DELETE")).close()
     assert "1 recording" in run["state"]["message"]

@@ -162,7 +162,7 @@ class Stages:
         words = sum(len(u.text.split()) for _, _, utterances in self.heard() for u in utterances)
         models = " and ".join(step.model or step.software for step in self._steps("transcribe", key))
         with_models = f" with {models}" if models else ""
-        sentence = f"Recognised {words} words in {len(self.plan.windows)} windows{with_models}."
+        sentence = f"Recognised {_count(words, 'word')} in {_count(len(self.plan.windows), 'window')}{with_models}."
         return Summary("transcribe", sentence, len(self.plan.windows), words=words, reused=reused)
 
     def align(self, progress: Progress | None = None) -> Summary:
@@ -342,5 +342,9 @@ def _chunk_sentence(plan: Plan, speech_ms: int) -> str:
     where = f" on {lanes} channels" if lanes > 1 else ""
     return (
         f"Found {speech_ms / 1000:.0f} s of speech in {plan.decoded.duration_ms / 1000:.0f} s{where}, "
-        f"cut into {len(plan.windows)} windows."
+        f"cut into {_count(len(plan.windows), 'window')}."
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

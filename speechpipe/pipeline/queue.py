@@ -159,10 +159,12 @@ def grouped(works: Iterable[Work], at_once: int = 1, load_ms: int = 0, most: int
             continue
         group.append(work)
         grouped_ms += work.expected_ms
-        if 0 < short_ms * (closed + 1) <= grouped_ms * parts or len(group) == most:
+        last = work is short[-1]
+        full = closed + 1 < parts and short_ms * (closed + 1) <= grouped_ms * parts
+        if last or full or len(group) == most:
             groups.append(tuple(group))
             group, closed = [], closed + 1
-    return [*groups, tuple(group)] if group else groups
+    return groups
 
 
 def deadline(until: str, now: datetime) -> datetime | None:

@@ -177,4 +177,5 @@ def test_only_what_was_asked_for_is_left_of_prefects_switches(tmp_path: Path) ->
     os.environ["PREFECT_PROFILE"] = "work"
     set_up(tmp_path, SERVED, PREFECT_API_URL="http://127.0.0.1:1/api")
     left = {name for name in os.environ if name.startswith("PREFECT_")}
-    assert left == {n for n in {*SILENT, *SERVED} if n.startswith("PREFECT_")} | {"PREFECT_API_URL", "PREFECT_HOME"}
+    own = {"PREFECT_API_URL", "PREFECT_HOME", "PREFECT_UI_STATIC_DIRECTORY"}
+    assert left == {n for n in {*SILENT, *SERVED} if n.startswith("PREFECT_")} | own

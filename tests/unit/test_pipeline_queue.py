@@ -65,6 +65,10 @@ def test_loading_models_takes_less_than_a_twentieth(
         assert load_ms * len(groups) <= 0.05 * sum(work.expected_ms for work in some)
 
 
+def test_what_takes_no_time_gets_no_process_of_its_own() -> None:
+    assert [len(g) for g in grouped([Work("a", 1), Work("b", 0)], load_ms=1)] == [2]
+
+
 def test_two_thousand_short_ones_make_groups_that_are_worth_their_beginning() -> None:
     short = [Work(f"{n}", 20_000) for n in range(2000)]
     groups = grouped(short, at_once=4, load_ms=15_000)

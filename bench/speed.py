@@ -29,6 +29,8 @@ import jiwer
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.audio import pad_or_trim
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens
 
 from speechpipe import Settings, Transcriber, transcribe
 from speechpipe.audio import Pcm
@@ -66,12 +68,15 @@ def main() -> None:
         features = [pad_or_trim(whisper.feature_extractor(clip.pcm), frames) for clip in clips]
 
         def engine_on(clips: list[Clip], options: Options) -> Callable[[], Any]:
-            def run() -> None:
+            def run() -> str:
+                said = list[str]()
                 new = [
                     replace(clip, pcm=clip.pcm.copy()) for clip in clips
                 ]  # the engine knows again what it encoded last
                 for start in range(0, len(new), options.batch_size):
-                    engine.transcribe(new[start : start + options.batch_size], options)
+                    results = engine.transcribe(new[start : start + options.batch_size], options)
+                    said += [u.text for result in results for u in result.utterances]
+                return " ".join(said)
 
             return run
 
@@ -123,7 +128,8 @@ def print_and_keep(
             lambda t: t["peer_own_windows"], lambda t: t["transcribe"]
         ),
         "word_error_rate": {
-            name: error_rate(recording, said[name]) for name in ("transcribe", "peer_same_windows", "peer_own_windows")
+            name: error_rate(recording, said[name])
+            for name in ("bare", "engine", "transcribe", "peer_same_windows", "peer_own_windows")
         },
         "wall_s": {name: round(seconds, 2) for name, seconds in wall.items()},
         "cpu_s": {name: round(seconds, 2) for name, seconds in cpu.items()},
@@ -161,12 +167,24 @@ def transcribed(transcriber: Transcriber, settings: Settings, recording: Path) -
         return " ".join(segment.text for segment in transcribe(recording, settings=transcriber).segments)
 
 
-def bare(whisper: WhisperModel, features: list[np.ndarray], size: int) -> None:
-    """CTranslate2's encode and generate alone: same batches and beam."""
+def bare(whisper: WhisperModel, features: list[np.ndarray], size: int) -> str:
+    """CTranslate2's encode and generate alone: same batches, beam and tokens left out."""
+    tokenizer = Tokenizer(whisper.hf_tokenizer, True, task="transcribe", language=LANGUAGE)
+    said = list[str]()
     prompt = [whisper.hf_tokenizer.token_to_id(f"<|{name}|>") for name in ("startoftranscript", LANGUAGE, "transcribe")]
     for start in range(0, len(features), size):
         batch = np.stack(features[start : start + size])
-        whisper.model.generate(whisper.encode(batch), [prompt] * len(batch), beam_size=5, max_length=448)
+        found = whisper.model.generate(
+            whisper.encode(batch),
+            [prompt] * len(batch),
+            beam_size=5,
+            max_length=448,
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+        )
+        said += [tokenizer.decode(one.sequences_ids[0]).strip() for one in found]
+    return " ".join(said)
 
 
 def error_rate(recording: Path, said: str) -> float | None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, get_args
 
 from speechpipe.formats import cued, xml
@@ -65,7 +66,7 @@ def _transcript(root: Any) -> Transcript:
 
 
 def _segments(root: Any, lanes: dict[str, Lane], repairs: list[str]) -> tuple[Segment, ...]:
-    found: list[Segment] = []
+    found: list[dict[str, Any]] = []
     for block in root.iter(f"{{{ALTO}}}TextBlock"):
         named = (lanes[tag] for tag in (block.get("TAGREFS") or "").split() if tag in lanes)
         lane = next(named, Lane(None, None))
@@ -85,12 +86,18 @@ def _segments(root: Any, lanes: dict[str, Lane], repairs: list[str]) -> tuple[Se
             timed = any(word != Word(word.text) for word in words)
             language = line.get("LANG") or block.get("LANG")
             found.append(
-                Segment(
-                    0, start, end, text, words if timed else (), language, lane.channel, lane.speaker, flags=(CUED,)
-                )
+                {
+                    "start_ms": start,
+                    "end_ms": end,
+                    "text": text,
+                    "words": words if timed else (),
+                    "language": language,
+                    "channel": lane.channel,
+                    "speaker": lane.speaker,
+                }
             )
-    found.sort(key=lambda segment: segment.start_ms)
-    return tuple(replace(segment, id=number) for number, segment in enumerate(found, 1))
+    found.sort(key=itemgetter("start_ms"))
+    return tuple(Segment(number, flags=(CUED,), **told) for number, told in enumerate(found, 1))
 
 
 def _words(line: Any) -> Iterator[Word]:

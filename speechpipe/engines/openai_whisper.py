@@ -21,7 +21,7 @@ from speechpipe import languages
 from speechpipe.engines.contract import ALL_OPTIONS, ModelFiles
 from speechpipe.engines.fallback import Attempt, Job
 from speechpipe.engines.loading import info_of, loading
-from speechpipe.engines.torch_loading import config_of, state_of, torch_device
+from speechpipe.engines.torch_loading import computing, config_of, state_of, torch_device
 from speechpipe.engines.torch_whisper import Decoded, TorchWhisper
 from speechpipe.errors import BrokenModel
 from speechpipe.settings import Decoding
@@ -80,12 +80,7 @@ class OpenAiWhisper(TorchWhisper):
         if self._half:
             self._model = self._model.half()
         self._languages = self._tokenizer(None).all_language_codes if self._model.is_multilingual else ()
-        settings: dict[str, str | int | float | bool | None] = {
-            "device": device.name,
-            "compute_type": device.compute_type,
-            "torch": torch.__version__,
-        }
-        self.info = info_of("whisper", "openai-whisper", model, settings, ALL_OPTIONS)
+        self.info = info_of("whisper", "openai-whisper", model, computing(device), ALL_OPTIONS)
 
     def _encode(self, clips: Sequence[NDArray[np.float32]]) -> Any:
         dims, device = self._model.dims, self._model.device

@@ -50,6 +50,13 @@ def torch_device(decoding: Decoding, avoid: Sequence[str] = ()) -> Device:
     return Device(name, decoding.compute_type if decoding.compute_type in types else best, threads)
 
 
+def computing(device: Device) -> dict[str, str | int | float | bool | None]:
+    """What computes, for the provenance of what is heard."""
+    import torch
+
+    return {"device": device.name, "compute_type": device.compute_type, "torch": torch.__version__}
+
+
 class Hearing:
     """How many samples a second a CTC model was taught, and the way there from the 16 kHz of all clips.
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from speechpipe.engines.contract import ModelFiles
 from speechpipe.engines.ctc import CALIBRATION, PAUSE_MS, CtcEngine, Layout, Stride, case_of, frames, offset_of
 from speechpipe.engines.loading import info_of, loading, read_json, require, running
-from speechpipe.engines.torch_loading import Hearing, torch_device
+from speechpipe.engines.torch_loading import Hearing, computing, torch_device
 from speechpipe.errors import BrokenModel
 from speechpipe.settings import Decoding
 
@@ -60,12 +60,7 @@ class TorchaudioBundle(CtcEngine):
             boundary_offset_ms=offset_of(model.path / CALIBRATION),
         )
         self._batch_size = decoding.batch_size
-        settings: dict[str, str | int | float | bool | None] = {
-            "device": device.name,
-            "compute_type": device.compute_type,
-            "torch": torch.__version__,
-            "pause_ms": PAUSE_MS,
-        }
+        settings = {**computing(device), "pause_ms": PAUSE_MS}
         self.info = info_of("torchaudio", "torchaudio", model, settings)
 
     def _logits(self, clips: Sequence[NDArray[np.float32]], batch_size: int) -> Iterator[NDArray[np.float32]]:

@@ -18,7 +18,7 @@ from speechpipe.engines.batches import Batches
 from speechpipe.engines.contract import ModelFiles
 from speechpipe.engines.ctc import PAUSE_MS, CtcEngine, Stride, frames, read_layout
 from speechpipe.engines.loading import info_of, loading, require, running
-from speechpipe.engines.torch_loading import Hearing, config_of, pretrained, torch_device
+from speechpipe.engines.torch_loading import Hearing, computing, config_of, pretrained, torch_device
 from speechpipe.settings import Decoding
 
 #: ``model_type`` of each family, and its class.
@@ -61,12 +61,7 @@ class TransformersCtc(CtcEngine):
         self._masked = getattr(config, "feat_extract_norm", "layer") == "layer"
         # An adapter's convolution sees past the mask.
         self._padded = self._masked and not getattr(config, "add_adapter", False)
-        settings: dict[str, str | int | float | bool | None] = {
-            "device": device.name,
-            "compute_type": device.compute_type,
-            "torch": torch.__version__,
-            "pause_ms": PAUSE_MS,
-        }
+        settings = {**computing(device), "pause_ms": PAUSE_MS}
         self.info = info_of("transformers", "transformers", model, settings)
 
     def _logits(self, clips: Sequence[NDArray[np.float32]], batch_size: int) -> Iterator[NDArray[np.float32]]:

@@ -29,7 +29,7 @@ from speechpipe import languages
 from speechpipe.engines.contract import ALL_OPTIONS, SAMPLE_RATE, ModelFiles
 from speechpipe.engines.fallback import Attempt, Job
 from speechpipe.engines.loading import info_of, loading, require
-from speechpipe.engines.torch_loading import config_of, pretrained, torch_device
+from speechpipe.engines.torch_loading import computing, config_of, pretrained, torch_device
 from speechpipe.engines.torch_whisper import Decoded, TorchWhisper
 from speechpipe.errors import BrokenModel
 from speechpipe.settings import Decoding
@@ -70,12 +70,7 @@ class TransformersWhisper(TorchWhisper):
             decoder_start_token_id=tokenizer.sot, eos_token_id=tokenizer.eot, pad_token_id=tokenizer.eot
         )
         self._features = transformers.WhisperFeatureExtractor(feature_size=config.num_mel_bins)
-        settings: dict[str, str | int | float | bool | None] = {
-            "device": device.name,
-            "compute_type": device.compute_type,
-            "torch": torch.__version__,
-        }
-        self.info = info_of("transformers", "transformers", model, settings, ALL_OPTIONS)
+        self.info = info_of("transformers", "transformers", model, computing(device), ALL_OPTIONS)
 
     def _encode(self, clips: Sequence[NDArray[np.float32]]) -> Any:
         mels = self._features(

@@ -88,7 +88,8 @@ def batch(asked: Asked, how: How, title: str) -> State[Any]:
         line = queue(map(work_of, chosen), places_at_work, local_deadline(asked.until, began), with_models.size)
         if chosen:
             told = f"{len(chosen)} recording{'s' if len(chosen) > 1 else ''} to do"
-            log.info("%s, in %d runs, %d at once.", told, len(line.groups), line.at_once)
+            runs = f"{len(line.groups)} run{'s' if len(line.groups) > 1 else ''}"
+            log.info("%s, in %s, %d at once.", told, runs, line.at_once)
         tag = f"batch-{str(runtime.flow_run.id)[:8]}"
         night = Night(chosen, line, crew(how, any(one.choice.again for one in chosen), tag))
         with tags(tag):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe import audio, chunking
+from speechpipe.pipeline.beside import Beside
 
 Report = Callable[[int, int], None]
 _LANES = "lane-*"
@@ -19,7 +19,7 @@ _LANES = "lane-*"
 _PART = ".part"
 
 
-class Hearing:
+class Hearing(Beside):
     """Speech activity of the lanes in a folder. As long as the ``with`` block lasts, a thread listens to what is
     written there; ``probabilities`` then goes on where it stands.
 
@@ -29,16 +29,15 @@ class Hearing:
     """
 
     def __init__(self, folder: Path, on_heard: Callable[[NDArray[np.float32]], None] | None = None) -> None:
+        super().__init__("hearing")
         self._folder, self._on_heard = folder, on_heard
         self._activities: dict[str, chunking.Activity] = {}
-        self._more, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._work, name="hearing", daemon=True)
 
     def reporting(self, report: Report) -> Report:
         """``report``, by which this too learns that there is more to listen to."""
 
         def reported(done_ms: int, total_ms: int) -> None:
-            self._more.set()
+            self.more.set()
             report(done_ms, total_ms)
 
         return reported
@@ -47,25 +46,15 @@ class Hearing:
         """Those of a whole lane, ``pcm``; as ``chunking.speech_probabilities``."""
         return chunking.speech_probabilities(pcm, report, self._activities.pop(file, None))
 
-    def __enter__(self) -> Hearing:
+    def __enter__(self) -> Self:
         for file in self._folder.rglob(_LANES):  # of a run that was killed: no sound of this one
             file.unlink(missing_ok=True)
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._stop.set()
-        self._more.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        with suppress(Exception):
-            while not self._stop.is_set():
-                files = sorted(self._folder.rglob(_LANES))
-                for file in files:
-                    self._listen(file, alone=len(files) == 1)
-                self._more.wait()
-                self._more.clear()
+    def work(self) -> None:
+        files = sorted(self._folder.rglob(_LANES))
+        for file in files:
+            self._listen(file, alone=len(files) == 1)
 
     def _listen(self, file: Path, alone: bool) -> None:
         name = file.relative_to(self._folder).as_posix().removesuffix(_PART)
@@ -73,7 +62,7 @@ class Hearing:
             if name not in self._activities:
                 self._activities[name] = chunking.Activity(self._on_heard if alone else None)
             activity = self._activities[name]
-            while not self._stop.is_set() and pcm.samples - activity.samples >= chunking.BLOCK_SAMPLES:
+            while not self.stopped.is_set() and pcm.samples - activity.samples >= chunking.BLOCK_SAMPLES:
                 activity.hear(pcm.at(activity.samples, chunking.BLOCK_SAMPLES))
 
 

@@ -6,18 +6,16 @@ the batches that they have in the whole plan. So the journal fills from its begi
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe import audio, chunking
+from speechpipe.pipeline.beside import Beside
 from speechpipe.pipeline.hearing import growing
 from speechpipe.pipeline.plan import Window
 from speechpipe.settings import Chunking
@@ -26,7 +24,7 @@ from speechpipe.settings import Chunking
 _LANE = "lane-0.s16"
 
 
-class Ahead:
+class Ahead(Beside):
     """Recognises what is final of a recording of one lane, as long as the ``with`` block lasts.
 
     Args:
@@ -42,11 +40,10 @@ class Ahead:
         batch_size: int,
         recognise: Callable[[Sequence[Window], audio.Pcm], None],
     ) -> None:
+        super().__init__("ahead")
         self._folder, self._size, self._recognise = folder, batch_size, recognise
         self._planner, self._planned = chunking.Planner(chunking_settings), 0
         self._waiting: deque[Window] = deque()
-        self._more, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
         #: What was recognised so far, in order.
         self.windows: list[Window] = []
 
@@ -55,31 +52,16 @@ class Ahead:
         for span in self._planner.heard(probabilities):
             self._waiting.append(Window(self._planned, None, _LANE, span.start_ms, span.end_ms, span.overlap_ms))
             self._planned += 1
-        self._more.set()
-
-    def __enter__(self) -> Ahead:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Waits for the batch in hand."""
-        self._stop.set()
-        self._more.set()
-        self._thread.join()
+        self.more.set()
 
     def holds(self, planned: Sequence[Window]) -> bool:
         """Whether what was recognised are the first windows of this plan."""
         first = [replace(window, channel=None) for window in planned[: len(self.windows)]]
         return first == self.windows
 
-    def _work(self) -> None:
-        with suppress(Exception):
-            while not self._stop.is_set():
-                if len(self._waiting) < self._size:
-                    self._more.wait()
-                    self._more.clear()
-                    continue
-                batch = [self._waiting.popleft() for _ in range(self._size)]
-                with growing(self._folder / _LANE) as pcm:
-                    self._recognise(batch, pcm)
-                self.windows += batch
+    def work(self) -> None:
+        while len(self._waiting) >= self._size and not self.stopped.is_set():
+            batch = [self._waiting.popleft() for _ in range(self._size)]
+            with growing(self._folder / _LANE) as pcm:
+                self._recognise(batch, pcm)
+            self.windows += batch

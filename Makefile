@@ -9,6 +9,9 @@ PORT ?= 4200
 DATA ?= data
 FOLDER ?= sample_audio
 
+# Collections that only some tests need, and that users do not have. If named, they must be there.
+SHARED := $(or $(SPEECHPIPE_SHARED),$(wildcard ../shared))
+
 # A file of tests stays in one process, so that what it starts is started once.
 WORKERS ?= -n auto --dist loadfile
 
@@ -53,11 +56,12 @@ serve: $(DEMO) ## start a local Prefect server with the flows deployed (PORT=...
 	@$(BIN)/speechpipe serve --data $(DATA) --folder $(FOLDER) --port $(PORT)
 
 test: $(TEST) ## run the tests that need nothing but Python packages
-	$(BIN)/python -m pytest $(WORKERS) -m "not extra"
+	$(BIN)/python -m pytest $(WORKERS) -m "not extra and not shared"
 
-test-all: $(ALL) ## run the tests that need torch, a browser or Node; installs Node, Chromium and jing on Debian
+test-all: $(ALL) ## run the tests that need torch, a browser, Node or the collections; installs the programs on Debian
 	./tests/install-programs
-	$(BIN)/python -m pytest $(WORKERS) -m extra
+	$(BIN)/python -m pytest $(WORKERS) -m "$(if $(SHARED),extra or shared,extra and not shared)"
+	@$(if $(SHARED),:,echo "Not run: the tests marked 'shared'; they need collections, whose folder SPEECHPIPE_SHARED names.")
 
 lint: $(ALL) ## ruff, mypy --strict, import-linter, sizes
 	$(BIN)/ruff check .

@@ -48,7 +48,7 @@ class Spoken(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--speech", type=Path, default=Path(os.environ.get("SPEECHPIPE_SPEECH", ROOT.parent / "shared/speech"))
+        "--speech", type=Path, default=Path(os.environ.get("SPEECHPIPE_SHARED", ROOT.parent / "shared"), "speech")
     )
     with tempfile.TemporaryDirectory() as folder:
         spoken = [heard(path, words, Path(folder)) for path, words in known(parser.parse_args().speech)]

@@ -52,7 +52,7 @@ class Scene:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--speech", type=Path, default=Path(os.environ.get("SPEECHPIPE_SPEECH", ROOT.parent / "shared/speech"))
+        "--speech", type=Path, default=Path(os.environ.get("SPEECHPIPE_SHARED", ROOT.parent / "shared"), "speech")
     )
     parser.add_argument("--show", action="store_true", help="what was found in each scene; nothing is written")
     given = parser.parse_args()

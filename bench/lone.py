@@ -37,7 +37,7 @@ Span = tuple[int, int]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--speech", type=Path, default=Path(os.environ.get("SPEECHPIPE_SPEECH", ROOT.parent / "shared/speech"))
+        "--speech", type=Path, default=Path(os.environ.get("SPEECHPIPE_SHARED", ROOT.parent / "shared"), "speech")
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

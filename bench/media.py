@@ -42,7 +42,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--speech", type=Path, default=Path(os.environ.get("SPEECHPIPE_SPEECH", ROOT.parent / "shared/speech"))
+        "--speech", type=Path, default=Path(os.environ.get("SPEECHPIPE_SHARED", ROOT.parent / "shared"), "speech")
     )
     speech = parser.parse_args().speech
     started = time.monotonic()

@@ -72,10 +72,16 @@ KINDS = {
 }
 
 
+def read_channels(path: Path) -> NDArray[np.float64]:
+    """A WAV of 16 bits, within -1..1, as (samples, channels)."""
+    with wave.open(str(path)) as file:
+        content = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return content.reshape(-1, file.getnchannels()) / 32_768
+
+
 def read_speech(path: Path) -> NDArray[np.float64]:
     """A mono WAV of 16 bits at 16 kHz, within -1..1."""
-    with wave.open(str(path)) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32_768
+    return read_channels(path)[:, 0]
 
 
 def encode(path: Path, kind: Kind, sound: NDArray[np.float64]) -> Path:
@@ -126,6 +132,42 @@ def _encode_picture(container: av.container.OutputContainer, stream: av.VideoStr
         grey.pts, grey.time_base = number, Fraction(1, 25)
         container.mux(stream.encode(grey))
     container.mux(stream.encode(None))
+
+
+def silent_film(path: Path) -> Path:
+    """A second of a grey picture in a file without any sound."""
+    with av.open(str(path), "w", format="mov") as container:
+        picture = _picture(container, Kind("mov", "mov", "none", video="mpeg4"))
+        assert picture is not None
+        _encode_picture(container, picture, 1)
+    return path
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """One chunk of a RIFF file."""
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def chunked_wav(path: Path, *extra: bytes, form: bytes = b"RIFF") -> Path:
+    """A second of silence at 8 kHz behind the chunks ``extra``."""
+    chunks = (
+        b"".join(extra)
+        + chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 8_000, 16_000, 2, 16))
+        + chunk(b"data", bytes(16_000))
+    )
+    path.write_bytes(form + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks)
+    return path
+
+
+def bext(**fields: bytes) -> bytes:
+    """A broadcaster's notes (EBU Tech 3285), the fields as bytes."""
+    content = bytearray(602)
+    places = {"description": 0, "originator": 256, "reference": 288, "date": 320, "time": 330, "samples": 338}
+    places |= {"version": 346, "umid": 348, "loudness": 412}
+    for name, value in fields.items():
+        if name != "history":
+            content[places[name] : places[name] + len(value)] = value
+    return chunk(b"bext", bytes(content) + fields.get("history", b""))
 
 
 def riff(path: Path, form: bytes, sound: NDArray[np.float64], *, declared: int | None = None) -> Path:

@@ -32,7 +32,10 @@ class Beside(ABC):
 
     def _run(self) -> None:
         with suppress(Exception):  # the stage meets it again when it comes to the same sound
-            while not self.stopped.is_set():
+            while self._is_more():
                 self.work()
-                self.more.wait()
-                self.more.clear()
+
+    def _is_more(self) -> bool:
+        self.more.wait()  # also at first: what is only begun would be taken for all there is
+        self.more.clear()
+        return not self.stopped.is_set()

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from speechpipe import Settings, transcribe
-from tests.containers import read_speech
 
 
-def test_a_channel_that_speaks_where_no_probe_was_is_told_of_in_the_transcript(speech: Path, tmp_path: Path) -> None:
+def test_a_channel_that_speaks_where_no_probe_was_is_told_of_in_the_transcript(
+    talk: np.ndarray, tmp_path: Path
+) -> None:
     """Half an hour is judged at 200 places, nine seconds apart; between two of them the other channel speaks."""
     rate, minutes = 8_000, 30
-    talk = read_speech(speech / "jfk" / "jfk_16k.wav")[::2]
+    talk = talk[::2]
     one = np.resize(talk, minutes * 60 * rate)
     other = np.zeros_like(one)
     place = round(100 * (minutes * 60 - 2) / 199)  # of the hundredth probe, in seconds

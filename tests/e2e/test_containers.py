@@ -13,15 +13,15 @@ from click.testing import CliRunner
 
 from speechpipe.audio import Decoded, Pcm, decode, inspect
 from speechpipe.cli import cli
-from tests.containers import KINDS, RATE, Kind, encode, read_speech, riff
+from tests.containers import KINDS, RATE, Kind, encode, riff
 
 #: Samples by which a decoder that is not told of its encoder's delay comes late (MP2, ADTS, transport streams, WMA).
 LATEST = RATE // 20
 
 
-@pytest.fixture(scope="module")
-def sound(speech: Path) -> np.ndarray:
-    return read_speech(speech / "jfk" / "jfk_16k.wav")
+@pytest.fixture
+def sound(talk: np.ndarray) -> np.ndarray:
+    return talk
 
 
 def heard(folder: Path, decoded: Decoded) -> np.ndarray:
@@ -49,7 +49,7 @@ def test_decodes_whole_and_in_its_place(name: str, tmp_path: Path, sound: np.nda
     else:
         assert decoded.duration_ms == pytest.approx(11_000, abs=90)
         assert 0 <= late <= LATEST
-        assert like > (0.85 if kind.codec == "libopencore_amrnb" else 0.98)
+        assert like > (0.75 if kind.codec == "libopencore_amrnb" else 0.98)
 
 
 @pytest.mark.parametrize("name", ["FLAC", "WAV, 24 bit, 96 kHz", "MXF, MPEG-2 and PCM", "MP3"])

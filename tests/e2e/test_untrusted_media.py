@@ -54,11 +54,9 @@ def address() -> Iterator[Address]:
 
 
 @pytest.fixture
-def secret(tmp_path: Path, speech: Path) -> Path:
+def secret(tmp_path: Path, talk: np.ndarray) -> Path:
     """What somebody else said, beside the file that is read."""
-    path = tmp_path / "secret.wav"
-    shutil.copy(speech / "jfk" / "jfk_16k.wav", path)
-    return path
+    return riff(tmp_path / "secret.wav", b"RIFF", talk)
 
 
 HLS = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1000\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10,\n{}\n"

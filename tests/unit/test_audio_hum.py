@@ -9,13 +9,7 @@ import pytest
 
 from speechpipe.audio import Pcm, decode, write_wav
 from speechpipe.audio.hum import Hum, measure_hum
-from tests.containers import read_speech
 from tests.sounds import RATE, hum, levelled, sound_of
-
-
-@pytest.fixture(scope="module")
-def talk(speech: Path) -> np.ndarray:
-    return read_speech(speech / "jfk" / "jfk_16k.wav")
 
 
 def lane(folder: Path, sound: np.ndarray) -> Pcm:

@@ -48,12 +48,12 @@ def reader() -> int:
     return found
 
 
-def test_a_reader_serves_one_file_after_the_other(reel: Path, speech: Path) -> None:
+def test_a_reader_serves_one_file_after_the_other(reel: Path, root: Path) -> None:
     probe(reel)
     first = reader()
-    probe(speech / "jfk" / "jfk.mp3")
+    probe(root / "sample_audio" / "no-speech.mp3")
     with pytest.raises(UnreadableMedia):
-        probe(speech / "README.md")
+        probe(root / "README.md")
     assert reader() == first
 
 
@@ -95,8 +95,8 @@ def test_a_reader_that_hangs_is_ended(reel: Path, tmp_path: Path) -> None:
     assert readers() == []
 
 
-def test_a_reader_that_ends_before_any_sound_is_an_error_of_the_file(tmp_path: Path, speech: Path) -> None:
-    exchange = Exchange("inspect", speech / "jfk" / "jfk.mp3", patience=0)
+def test_a_reader_that_ends_before_any_sound_is_an_error_of_the_file(root: Path) -> None:
+    exchange = Exchange("inspect", root / "sample_audio" / "no-speech.mp3", patience=0)
     assert list(exchange) == []
     assert "gave no sign of life" in exchange.broken
     assert readers() == []

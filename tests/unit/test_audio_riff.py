@@ -5,34 +5,13 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from speechpipe.audio import inspect
 from speechpipe.audio.riff import Bext, broadcast_notes
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def wav(path: Path, *extra: bytes, form: bytes = b"RIFF") -> Path:
-    chunks = (
-        b"".join(extra)
-        + chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 8_000, 16_000, 2, 16))
-        + chunk(b"data", bytes(16_000))
-    )
-    path.write_bytes(form + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks)
-    return path
-
-
-def bext(**fields: bytes) -> bytes:
-    content = bytearray(602)
-    places = {"description": 0, "originator": 256, "reference": 288, "date": 320, "time": 330, "samples": 338}
-    places |= {"version": 346, "umid": 348, "loudness": 412}
-    for name, value in fields.items():
-        if name != "history":
-            content[places[name] : places[name] + len(value)] = value
-    return chunk(b"bext", bytes(content) + fields.get("history", b""))
+from tests.containers import KINDS, bext, chunk, encode
+from tests.containers import chunked_wav as wav
 
 
 def test_a_broadcast_wave(tmp_path: Path) -> None:
@@ -107,8 +86,8 @@ def test_a_bext_chunk_that_is_too_short_is_none(tmp_path: Path, length: int) -> 
     assert found is None
 
 
-def test_other_files_have_no_notes(tmp_path: Path, speech: Path) -> None:
-    assert broadcast_notes(speech / "jfk" / "jfk.mp3") == (None, {})
+def test_other_files_have_no_notes(tmp_path: Path, talk: np.ndarray) -> None:
+    assert broadcast_notes(encode(tmp_path / "a.mp3", KINDS["MP3"], talk)) == (None, {})
 
 
 def test_the_fixtures_of_an_archive_validator(speech: Path) -> None:

@@ -12,10 +12,9 @@ from speechpipe.chunking import FRAME_SAMPLES, Window, activity, plan_windows, s
 from speechpipe.settings import Chunking
 
 
-@pytest.fixture
-def talk(speech: Path, tmp_path: Path) -> Pcm:
-    decoded = decode(speech / "jfk" / "jfk_16k.wav", tmp_path, "auto")
-    return Pcm(tmp_path / decoded.lanes[0].file)
+@pytest.fixture(name="talk")
+def talk_as_lane(talk: np.ndarray, tmp_path: Path) -> Pcm:
+    return Pcm(tmp_path / write_array(talk, RATE, tmp_path).lanes[0].file)
 
 
 def whole(pcm: Pcm) -> np.ndarray:

@@ -14,12 +14,6 @@ from speechpipe.audio.pcm import LaneWriter
 from speechpipe.chunking import BLOCK_SAMPLES, Activity, speech_probabilities
 from speechpipe.errors import UnreadableMedia
 from speechpipe.pipeline.hearing import Hearing, growing
-from tests.containers import read_speech
-
-
-@pytest.fixture(scope="module")
-def talk(speech: Path) -> np.ndarray:
-    return read_speech(speech / "jfk" / "jfk_16k.wav").astype(np.float32)
 
 
 def ignored(done_ms: int, total_ms: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import wave
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,15 +17,10 @@ from speechpipe.errors import UnreadableMedia
 from speechpipe.pipeline.survey import COLUMNS, Survey, survey
 from speechpipe.pipeline.waveform import COLOURS, draw
 from speechpipe.settings import Chunking, Settings
+from tests.containers import bext, chunked_wav, silent_film
 from tests.sounds import levelled, notes
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture(scope="module")
-def talk(speech: Path) -> np.ndarray:
-    with wave.open(str(speech / "jfk" / "jfk_16k.wav")) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32_768
 
 
 def look(folder: Path, *channels: np.ndarray, name: str = "tape.wav") -> Survey:
@@ -117,8 +111,8 @@ def test_warnings_stand_below(tmp_path: Path, talk: np.ndarray) -> None:
     assert any(node.text == "• Nothing is recorded on channel 2" for node in svg.iter(f"{SVG}text"))
 
 
-def test_media_without_sound_can_be_drawn(tmp_path: Path, speech: Path) -> None:
-    found = survey(speech / "fixtures" / "opencast" / "vonly.mov", Settings(workspace=tmp_path))
+def test_media_without_sound_can_be_drawn(tmp_path: Path) -> None:
+    found = survey(silent_film(tmp_path / "film.mov"), Settings(workspace=tmp_path))
     assert (found.outlines, found.speech_ms) == ((), 0)
     assert etree.fromstring(draw(found)).tag == f"{SVG}svg"
 
@@ -162,8 +156,9 @@ def test_a_picture_is_written(tmp_path: Path, talk: np.ndarray, monkeypatch: pyt
     assert inspect(tmp_path / "a.wav", "--picture", tmp_path / "a.wav" / "a.svg")[0] == 5
 
 
-def test_broadcasters_notes_are_shown(speech: Path) -> None:
-    code, out = inspect(speech / "fixtures" / "jhove" / "bwf-v2-pcm-44khz-8bit-mono-populated.wav")
+def test_broadcasters_notes_are_shown(tmp_path: Path) -> None:
+    notes = bext(originator=b"NRK", history=b"A=ANALOGUE,M=mono,T=Studer A80\r\n")
+    code, out = inspect(chunked_wav(tmp_path / "a.wav", notes))
     assert code == 0
-    assert "Originator:  Originator" in out
-    assert "History:     Coding History" in out
+    assert "Originator:  NRK" in out
+    assert "History:     A=ANALOGUE,M=mono,T=Studer A80" in out

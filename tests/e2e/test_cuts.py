@@ -21,7 +21,10 @@ from speechpipe.pipeline.plan import Plan, Window, write_plan
 from speechpipe.pipeline.stages import Recording, Stages
 from speechpipe.transcript import Media
 from speechpipe.workspace import Workspace
+from tests.containers import read_channels
 
+#: The samples, where each announcement begins and the last ends in ms, and what is said.
+Speech = tuple[NDArray[np.int16], list[int], str]
 #: So much of a word's beginning may be the silence before a plosive bursts.
 ONSET_MS = 150
 WAV2VEC2, WHISPER = MODELS = ("wav2vec2-tiny-archive", "whisper-tiny-archive")
@@ -83,8 +86,8 @@ def test_every_word_is_told_once(name: str, model: str, chunking: dict[str, int]
 
 
 @pytest.fixture(scope="module")
-def spelling(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[NDArray[np.int16], list[int], str]:
-    """People who spell and count, one after the other: the samples, where each begins in ms, and what they say."""
+def spelling(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> Speech:
+    """People who spell and count, one after the other."""
     rows = map(json.loads, (speech / "MANIFEST.jsonl").read_text().splitlines())
     chosen = [row for row in rows if row["path"].startswith("an4") and "split=test" in (row["note"] or "")][:15]
     pieces = []
@@ -111,15 +114,27 @@ def heard(pcm: NDArray[np.int16], windows: Sequence[Window], work: Path) -> str:
     return assemble(stages).text
 
 
-def test_people_cut_off_in_the_middle_of_words_lose_none(
-    spelling: tuple[NDArray[np.int16], list[int], str], tmp_path: Path
+@pytest.fixture(scope="module")
+def reel(root: Path) -> Speech:
+    """Two voices that take turns: each announcement begins in a pause of the reference."""
+    path = root / "sample_audio" / "interview.wav"
+    reference = json.loads(path.with_name(f"{path.name}.reference.json").read_text())
+    pcm = np.round(read_channels(path).sum(axis=1) * 32_767).astype("<i2")
+    pauses = [(a["end_ms"], b["start_ms"]) for a, b in pairwise(reference["words"])]
+    edges = [0, *((end + start) // 2 for end, start in pauses if start - end > 500), len(pcm) // 16]
+    return pcm, edges, reference["text"]
+
+
+@pytest.mark.parametrize("name", ["reel", pytest.param("spelling", marks=pytest.mark.shared)])
+def test_speech_cut_off_in_the_middle_of_words_loses_none(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    pcm, edges, said = spelling
+    pcm, edges, said = request.getfixturevalue(name)
     clips = [Window(i, None, "lane.s16", a, b) for i, (a, b) in enumerate(pairwise(edges))]
     alone = lost_and_doubled(said, heard(pcm, clips, tmp_path / "alone"))
     grid = [
         Window(i, None, "lane.s16", max(0, at - 500), min(edges[-1], at + 4_500), 1_000 if i else 0)
         for i, at in enumerate(range(0, edges[-1], 4_000))
     ]
-    assert len(grid) > 8
+    assert len(grid) > 6
     assert lost_and_doubled(said, heard(pcm, grid, tmp_path / "grid")) <= alone + 1

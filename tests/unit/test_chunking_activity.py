@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from speechpipe.audio import RATE, Pcm, decode, write_array
 from speechpipe.chunking import FRAME_SAMPLES, Window, activity, plan_windows, speech_probabilities
 from speechpipe.settings import Chunking
+from tests.containers import read_channels
 
 
 @pytest.fixture(name="talk")
@@ -83,7 +85,20 @@ def windows_of(sound: np.ndarray, folder: Path) -> list[Window]:
         return plan_windows(speech_probabilities(pcm), pcm.duration_ms, Chunking())
 
 
-def test_a_recording_of_one_short_word_has_a_window(digits: list[np.ndarray], tmp_path: Path) -> None:
+def test_a_recording_of_one_short_word_has_a_window(root: Path, tmp_path: Path) -> None:
+    words, lost = 0, []
+    for reference in sorted((root / "sample_audio").glob("*.wav.reference.json")):
+        sound = read_channels(reference.with_name(reference.name.removesuffix(".reference.json")))
+        for word in json.loads(reference.read_text())["words"]:
+            if word["end_ms"] - word["start_ms"] >= 100:  # a shorter one is a part of a syllable
+                words += 1
+                span = slice(word["start_ms"] * 16, word["end_ms"] * 16)
+                lost += [] if windows_of(sound[span, word["channel"] or 0], tmp_path) else [word["text"]]
+    assert words > 60
+    assert lost == []
+
+
+def test_so_has_one_by_a_person(digits: list[np.ndarray], tmp_path: Path) -> None:
     lost = [number for number, digit in enumerate(digits) if not windows_of(digit, tmp_path)]
     assert lost == []
 

@@ -124,6 +124,15 @@ def test_a_murmuring_voice_is_not_called_music(tmp_path: Path) -> None:
     assert [e.kind for e in find_events(pcm, np.full(188, 0.3, np.float32), [], None)] == ["noise"]
 
 
+def test_a_recording_in_which_nobody_speaks(root: Path, tmp_path: Path) -> None:
+    decoded = decode(root / "sample_audio" / "no-speech.mp3", tmp_path, "auto")
+    with Pcm(tmp_path / decoded.lanes[0].file) as pcm:
+        found = find_events(pcm, speech_probabilities(pcm), [], None)
+    assert {"music", "silence", "tone"} <= {event.kind for event in found}
+    assert (found[0].start_ms, found[-1].end_ms) == (0, decoded.duration_ms)
+    assert all(a.end_ms == b.start_ms for a, b in pairwise(found))
+
+
 def test_human_recordings(speech: Path, tmp_path: Path) -> None:
     for name, starts_with in (("fixtures/opencast/silent.mp4", "silence"), ("ina/musanmix.mp3", "music")):
         decoded = decode(speech / name, tmp_path, "auto")

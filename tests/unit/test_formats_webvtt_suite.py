@@ -10,6 +10,7 @@ import pytest
 from speechpipe.formats import cue_text, webvtt
 from speechpipe.formats.cue_text import Node
 
+SUITE = Path(__file__).resolve().parents[1] / "data" / "webvtt"
 #: Of vtt.js, which is older than the standard: file → what it expects that the standard does not.
 DEVIATIONS = {
     "cue-times/min-top-digits.vtt": "takes 000:00.000; a part of more than two digits is hours, which need three parts",
@@ -30,8 +31,8 @@ def cues_of(text: str) -> list[tuple[str, float, float, str]]:
         return []
 
 
-def test_every_file_of_the_web_platform_tests_is_read_as_expected(formats_suite: Path) -> None:
-    folder = formats_suite / "webvtt-suite" / "wpt-file-parsing"
+def test_every_file_of_the_web_platform_tests_is_read_as_expected() -> None:
+    folder = SUITE / "file-parsing"
     expected = json.loads((folder / "expected.json").read_text())
     assert len(expected) == 30
     for name, wanted in expected.items():
@@ -39,17 +40,17 @@ def test_every_file_of_the_web_platform_tests_is_read_as_expected(formats_suite:
         assert cues_of(text_of(folder / name)) == cues, name
 
 
-def test_text_that_the_standard_drops_is_told_of(formats_suite: Path) -> None:
+def test_text_that_the_standard_drops_is_told_of() -> None:
     """Where a file has no cue for a block that is no comment, style or region, ``dropped`` has its text."""
-    folder = formats_suite / "webvtt-suite" / "wpt-file-parsing"
+    folder = SUITE / "file-parsing"
     file = webvtt.parse(text_of(folder / "timings-garbage.vtt"))
     assert file.cues == [] and len(file.dropped) > 10
     assert [webvtt.parse(text_of(folder / name)).dropped for name in ("ids.vtt", "newlines.vtt")] == [[], []]
 
 
 @pytest.mark.parametrize("name", ["entities", "tags", "text", "timestamps", "tree-building"])
-def test_every_text_of_a_cue_becomes_the_expected_tree(name: str, formats_suite: Path) -> None:
-    folder = formats_suite / "webvtt-suite" / "wpt-cue-parsing"
+def test_every_text_of_a_cue_becomes_the_expected_tree(name: str) -> None:
+    folder = SUITE / "cue-parsing"
     cues = webvtt.parse(text_of(folder / f"{name}.vtt")).cues
     expected = json.loads((folder / f"{name}.json").read_text())
     assert len(cues) == len(expected) > 0

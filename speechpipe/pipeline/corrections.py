@@ -15,7 +15,8 @@ from speechpipe.engines.contract import ModelFiles
 from speechpipe.errors import MediaNotFound, UnknownFormat, UnknownModel, UsageError
 from speechpipe.files import sha256_file
 from speechpipe.formats.captions import words_of
-from speechpipe.formats.correction import check_same_recording, corrected, settled, with_human_times
+from speechpipe.formats.correction import check_same_recording, corrected
+from speechpipe.formats.json_correction import settled, with_human_times
 from speechpipe.pipeline.provenance import ASKED
 from speechpipe.pipeline.streams import BEST, decode_streams
 from speechpipe.pipeline.timing import shifted

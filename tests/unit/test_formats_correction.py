@@ -12,9 +12,10 @@ import pytest
 from speechpipe import formats
 from speechpipe.errors import UsageError
 from speechpipe.formats.changes import MOST_EDITS, changes, matches
-from speechpipe.formats.correction import corrected, settled, with_human_times
+from speechpipe.formats.correction import corrected
 from speechpipe.formats.difference import difference
 from speechpipe.formats.difference_page import page
+from speechpipe.formats.json_correction import settled, with_human_times
 from speechpipe.formats.provenance import withhold
 from speechpipe.formats.report import report
 from speechpipe.formats.turns import CUED
@@ -304,3 +305,49 @@ def test_without_a_header_a_file_is_only_text() -> None:
         assert "Velkommen" in text
     assert formats.write(INTERVIEW, "vtt", bare).decode().startswith("WEBVTT\n\n1\n")
     assert formats.write(INTERVIEW, "tsv", bare).decode().startswith("start_ms\t")
+
+
+# ---- which caption is which ----
+
+
+def answered(*texts: str) -> Transcript:
+    said = tuple(spoken(number, text, number * 3_000) for number, text in enumerate(texts, 1))
+    return Transcript(Media("a.wav", duration_ms=60_000), "speech", said)
+
+
+def test_captions_moved_together_stay_what_they_were_also_where_one_was_edited() -> None:
+    original = answered("yes we came", "no", "yes they left", "no")
+    text = formats.write(original, "vtt").decode().replace("they left", "they stayed")
+    for seconds in (3, 6, 9, 12):
+        text = re.sub(rf"00:00:{seconds:02d}\.(?=\d+ -->)", f"00:00:{seconds + 1:02d}.", text)
+        text = re.sub(rf"(?<=--> )00:00:{seconds:02d}\.", f"00:00:{seconds + 1:02d}.", text)
+    found = corrected(original, formats.read(text.encode(), "vtt"), KARI, Captions())
+    assert [(w.text, w.start_ms, w.timing) for w in found.segments[2].words] == [
+        ("yes", 10_000, "human"),
+        ("they", 10_300, "human"),
+        ("stayed", 10_600, "interpolated"),
+    ]
+    assert [w.start_ms for s in found.segments for w in s.words if w.text == "no"] == [7_000, 13_000]
+
+
+def test_captions_made_one_or_cut_in_two_keep_the_times_of_their_words() -> None:
+    original = answered("yes we came", "no", "yes they left")
+    text = formats.write(original, "vtt").decode()
+    joined, times = re.subn(r"00:00:03.860\nyes we came\n\n2\n00:00:06.000 --> (.*)\n", r"\1\nyes we came ", text)
+    assert times == 1
+    found = corrected(original, formats.read(joined.encode(), "vtt"), KARI, Captions())
+    assert [w.start_ms for w in found.segments[0].words] == [3_000, 3_300, 3_600, 6_000]
+    cut = text.replace("00:00:09.860\nyes they left", "00:00:09.200\nyes\n\n00:00:09.300 --> 00:00:09.860\nthey left")
+    found = corrected(original, formats.read(cut.encode(), "vtt"), KARI, Captions())
+    assert len(found.segments) == 4 and found.words == original.words
+
+
+def test_a_time_that_another_word_had_is_not_one_that_a_person_gave() -> None:
+    typed = laid("words.vtt", ("<00:00:06.300><c>Mun</c>", "<00:00:06.300><c>så</c> <c>Mun</c>")).segments[1].words
+    assert [(w.text, w.start_ms, w.timing) for w in typed[:3]] == [
+        ("Giitu!", 6_000, "aligned"),
+        ("så", None, None),
+        ("Mun", 6_300, "aligned"),
+    ]
+    slid = laid("alto", ('CONTENT="Mun"', 'CONTENT="lean"'), ('CONTENT="lean"', 'CONTENT="eret"')).segments[1].words
+    assert all(word.timing != "human" for word in slid)

@@ -11,7 +11,6 @@ Layout below the settings' workspace folder, one folder a recording, named by it
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -21,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from speechpipe.errors import AlreadyInWork
+from speechpipe import locks
 from speechpipe.files import explained, write_atomically
 
 KEY_LETTERS = 16
@@ -49,15 +48,8 @@ class Workspace:
         """
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise AlreadyInWork(f"{name} is being transcribed by another run.") from error
+        with locks.held(self.folder / "lock", f"{name} is being transcribed by another run."):
             yield self
-        finally:
-            os.close(descriptor)
 
     def stage_folder(self, stage: str, key: str) -> Path:
         folder = self.folder / f"{stage}-{key}"

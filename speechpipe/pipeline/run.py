@@ -134,9 +134,17 @@ class Run:
             known = None
         fetched = self.repository.fetch(self.item, known)
         refuse_withdrawn(self.transcriber.settings, self.repository, self.item, fetched.sha256)
-        if self._is_anothers(fetched.sha256):
-            raise NameTaken(f"The results of another recording named {self.name} stand where these would be written.")
+        self._refuse_anothers(fetched)
         return fetched
+
+    def _refuse_anothers(self, fetched: Fetched) -> None:
+        if self._is_anothers(fetched.sha256):
+            done = self.repository.existing(self.item, done=True)
+            when = f", done {done.finished}," if done and done.finished else ""
+            raise NameTaken(
+                f"{fetched.path} is not written: the results of another recording named {self.name}{when} stand where"
+                " these would be written."
+            )
 
     def _is_anothers(self, sha256: str | None = None) -> bool:
         """Whether a recording of the same name, but from another folder and of other content, was done before."""
@@ -183,7 +191,11 @@ class Run:
         transcript = self.transcript()
         settings = self.transcriber.settings
         files, describe = formats.parts(transcript, settings.formats, settings.captions)
-        self.deposited = self.repository.deposit(self.item, Package(files, self._receipt(transcript), describe))
+        with self.repository.held(self.item):
+            # Much may have happened since the recording was fetched.
+            refuse_withdrawn(settings, self.repository, self.item, self.fetched.sha256)
+            self._refuse_anothers(self.fetched)
+            self.deposited = self.repository.deposit(self.item, Package(files, self._receipt(transcript), describe))
         self._stages.workspace.drop_pcm()
         return self.deposited.receipt
 
@@ -268,8 +280,9 @@ class Run:
         except SpeechpipeError:
             pass  # the recording is gone; the receipt says so in its message
         try:
-            if not self._is_anothers(receipt.source_sha256):
-                before = self.repository.existing(self.item)
-                self.repository.record_failure(self.item, after_failure(receipt, before, datetime.now(UTC)))
+            with self.repository.held(self.item):
+                if not self._is_anothers(receipt.source_sha256):
+                    before = self.repository.existing(self.item)
+                    self.repository.record_failure(self.item, after_failure(receipt, before, datetime.now(UTC)))
         except SpeechpipeError as second:
             error.add_note(str(second))

@@ -8,7 +8,6 @@ Org/name, Org/name@revision      a model's folder with its lock record, put ther
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
@@ -19,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from speechpipe import locks
 from speechpipe.errors import AlreadyInWork, BrokenModel, OutputError, UnknownModel
 from speechpipe.files import explained, sha256_file, sync_folder
 from speechpipe.registry.folders import repair
@@ -74,19 +74,10 @@ class Store:
         path = self.root / ".locks" / _quoted(safe_name(name))
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if wait is None:
-                    raise AlreadyInWork(f"The model {name} is being changed by another process.") from error
-                wait()
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        busy = f"The model {name} is being changed by another process."
+        with locks.held(path, busy, wait_s=None if wait else 0, told=wait):
             self._restore(name)
             yield
-        finally:
-            os.close(descriptor)
 
     def partial(self, name: str) -> Path:
         """The folder for a model that is being put together; made where it is not there yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -212,6 +213,11 @@ class Repository(Protocol):
 
     def paths(self, item: Item, receipt: Receipt) -> tuple[Path, ...]:
         """Where the files that the receipt names lie."""
+        ...
+
+    def held(self, item: Item) -> AbstractContextManager[None]:
+        """The place of the item's results, against all others who write there: what is seen within stays so until it
+        is written. All that writes holds it by itself, too. Raises ``AlreadyInWork``, ``OutputError``."""
         ...
 
     def deposit(self, item: Item, package: Package) -> Deposited:

@@ -7,6 +7,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -184,6 +185,9 @@ class FolderRepository:
     def paths(self, item: Item, receipt: Receipt) -> tuple[Path, ...]:
         folder = self._shelf(item).folder
         return tuple(folder / name for name in receipt.files)
+
+    def held(self, item: Item) -> AbstractContextManager[None]:
+        return self._shelf(item).held()
 
     def deposit(self, item: Item, package: Package) -> Deposited:
         return self._shelf(item).put(package)

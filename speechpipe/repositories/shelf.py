@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from speechpipe.errors import OutputError, RepositoryError
 from speechpipe.files import explained, sha256_bytes, sha256_file, sync_folder, write_atomically
 from speechpipe.repositories import receipts
 from speechpipe.repositories.contract import Deposited, Package, Receipt
+from speechpipe.repositories.holding import holding
 
 MANIFEST = ".speechpipe.json"
 PENDING = ".speechpipe.pending.json"
@@ -43,6 +45,10 @@ class Shelf:
     #: Whether its owner alone may read what stands here.
     private: bool = False
 
+    def held(self) -> AbstractContextManager[None]:
+        """The folder against all other writers, see ``holding``."""
+        return holding(self.folder, private=self.private)
+
     def newest(self) -> Receipt | None:
         """The newest readable receipt. A failure is newer than any success: a deposit removes it."""
         if failure := receipts.read(self._path(FAILURE)):
@@ -65,8 +71,7 @@ class Shelf:
         for suffix in package.files:
             if not suffix.startswith(".") or {"/", "\0"} & set(suffix) or suffix in (MANIFEST, PENDING, FAILURE):
                 raise RepositoryError(f"{suffix!r} is not the ending of an output.")
-        with explained(self.folder / self.name):
-            self._make_folder()
+        with self.held(), explained(self.folder / self.name):
             version = self._version_for(package)
             contents = self._contents(version, package)
             digests = {name: sha256_bytes(content) for name, content in contents.items()}
@@ -78,8 +83,8 @@ class Shelf:
         return Deposited(receipt, tuple(self.folder / name for name in contents), frozen=version > 1)
 
     def put_failure(self, receipt: Receipt) -> None:
-        self._make_folder()
-        self._write_record(self._path(FAILURE), receipts.to_json(replace(receipt, files={})))
+        with self.held():
+            self._write_record(self._path(FAILURE), receipts.to_json(replace(receipt, files={})))
 
     def move_to(self, other: Shelf, about: Mapping[str, Any]) -> Receipt:
         """Every version to ``other``, under the names there; ``about`` is what the receipts say anew.
@@ -90,8 +95,7 @@ class Shelf:
         Raises:
             OutputError: files stand in the way, or it cannot be written.
         """
-        with explained(other.folder / other.name):
-            other._make_folder()
+        with holding(self.folder, other.folder, private=other.private), explained(other.folder / other.name):
             moved = None
             for version in range(1, self._last_version() + 1):
                 manifest = self._manifest(version)
@@ -142,8 +146,10 @@ class Shelf:
         Raises:
             OutputError: they cannot be removed.
         """
-        gone = self.all_files()
-        with explained(self.folder / self.name):
+        if not self.folder.is_dir():
+            return ()
+        with self.held(), explained(self.folder / self.name):
+            gone = self.all_files()
             for path in gone:
                 path.unlink(missing_ok=True)
             if gone:
@@ -178,12 +184,6 @@ class Shelf:
         self._path(FAILURE).unlink(missing_ok=True)
         sync_folder(self.folder)
         self._write_record(self._path(MANIFEST, version), receipts.to_json(receipt))
-
-    def _make_folder(self) -> None:
-        with explained(self.folder):
-            missing = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
-            for folder in reversed(missing):
-                folder.mkdir(0o700 if self.private else 0o777, exist_ok=True)
 
     def _write_record(self, path: Path, content: bytes) -> None:
         write_atomically(path, content, private=self.private)

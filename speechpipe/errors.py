@@ -18,6 +18,7 @@
     ├── EngineError                       6   a model, or what runs it
     │   ├── BrokenModel
     │   └── HubError
+    │       └── HubOutOfReach
     ├── RepositoryError                   7   the store of recordings and results
     │   ├── AlreadyInWork
     │   ├── NotPermitted
@@ -133,6 +134,10 @@ class HubError(EngineError):
     """A model could not be fetched; what was fetched of it is kept for the next time."""
 
     cure = "Try again later; what was fetched is kept."
+
+
+class HubOutOfReach(HubError):
+    """Nothing that is a hub answers, or it cannot just now."""
 
 
 class RepositoryError(SpeechpipeError):

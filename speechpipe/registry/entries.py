@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from speechpipe import installed, languages
 from speechpipe.errors import SpeechpipeError, UnknownLanguage, UnknownModel
+from speechpipe.registry.fields import Commit, Strict, Text
+from speechpipe.registry.packaged import Packaged
 
 try:  # in C, six times as fast: many a command reads the registry
     from yaml import CSafeLoader as SafeLoader
@@ -24,9 +26,7 @@ Family = Literal[
 ]
 Role = Literal["asr", "aligner", "pretrained"]
 Restriction = Literal["non-commercial", "use-restricted"]
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 SubFolder = Annotated[str, StringConstraints(pattern=r"^(\.|[A-Za-z0-9][A-Za-z0-9._-]*)$")]
 
 #: The families that an engine runs; a model of any other has to say why it cannot be used.
@@ -38,11 +38,7 @@ _MEL_BINS = {
 }
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class Measurement(_Strict):
+class Measurement(Strict):
     """Error rates of one test set, as fractions; ``how`` is what was run, ``source`` who measured or published it.
 
     ``base_wer`` is that of the model before it was fine-tuned, or of ``base``; ``normalised`` says whether case and
@@ -60,7 +56,7 @@ class Measurement(_Strict):
     source: Text
 
 
-class Style(_Strict):
+class Style(Strict):
     """How the text is written, None where not known: ``verbatim`` word for word, ``readable`` in whole sentences,
     ``subtitle`` shortened to be read along, ``semantic`` condensed to the meaning."""
 
@@ -69,7 +65,7 @@ class Style(_Strict):
     wording: Literal["verbatim", "readable", "subtitle", "semantic"] | None = None
 
 
-class Layout(_Strict):
+class Layout(Strict):
     """Where the files lie.
 
     ``ct2`` is the sub-folder of the CTranslate2 form ("." for the repository itself), None where there is none to be
@@ -105,7 +101,7 @@ class Layout(_Strict):
         return self
 
 
-class Hub(_Strict):
+class Hub(Strict):
     """Where the model is published. ``branch`` is that of a variant, None for the main one; ``revision`` is a commit,
     so that the bytes are fixed, None until a first fetch has locked it."""
 
@@ -114,7 +110,7 @@ class Hub(_Strict):
     revision: Commit | None = None
 
 
-class ModelEntry(_Strict):
+class ModelEntry(Strict):
     """One model. What is not known is None.
 
     ``name`` is the hub's, with ``@branch`` for a variant. ``languages`` are BCP 47 codes without region; ``beside``
@@ -128,7 +124,8 @@ class ModelEntry(_Strict):
     own length. ``avoid_compute_types`` spoil it. ``language_token`` is what Whisper has to be told in place of the
     language's own token; ``generation_config``: it stands in that file of the model. ``prompt`` advises on an initial
     prompt. ``aligners`` names the models whose emissions align its text by default, the first choice of each language
-    first. ``demonstration`` models are never picked by themselves. ``hub`` says where it is published, ``bundle`` that
+    first. ``demonstration`` models are never picked by themselves. ``aliases`` are other names that people give it.
+    ``hub`` says where it is published, ``packaged`` which packages carry the same files, ``bundle`` that
     torchaudio publishes it, under that name; a model with neither travels with speechpipe. ``evidence`` says where all
     this was read. ``unusable`` says why nothing here can run it.
     """
@@ -144,6 +141,7 @@ class ModelEntry(_Strict):
     languages: tuple[Text, ...] = Field(min_length=1)
     beside: tuple[Text, ...] = ()
     varieties: tuple[Text, ...] = ()
+    aliases: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")], ...] = ()
     good_for: Text | None = None
     publisher: Text | None = None
     national: bool = True
@@ -157,6 +155,7 @@ class ModelEntry(_Strict):
     parameters: int | None = Field(None, gt=0)
     download_bytes: int | None = Field(None, gt=0)
     hub: Hub | None = None
+    packaged: Packaged | None = None
     bundle: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+$")] | None = None
     layout: Layout
     mel_bins: int | None = None
@@ -272,13 +271,15 @@ def _complaints(entry: ModelEntry) -> Iterator[str]:
     elif entry.hub is None:
         if "/" in entry.name or "@" in entry.name:
             yield "a model that travels with speechpipe has a plain name"
-        if entry.layout.ct2_repository:
-            yield "a model that travels with speechpipe is in no repository"
+        if entry.layout.ct2_repository or entry.packaged:
+            yield "a model that travels with speechpipe is in no repository and no package"
+    elif entry.packaged and entry.packaged.commit != entry.hub.revision:
+        yield "what packages carry are the files of the commit that the hub is asked for"
     elif entry.name != entry.hub.repository + (f"@{entry.hub.branch}" if entry.hub.branch else ""):
         yield f"the name {entry.name} is not that of the repository and its branch"
 
 
-class Registry(_Strict):
+class Registry(Strict):
     """The whole file: unique names, partners that exist and can align."""
 
     schema_version: Literal[1]
@@ -289,6 +290,9 @@ class Registry(_Strict):
         known = {entry.name: entry for entry in self.models}
         if len(known) != len(self.models):
             raise ValueError("two models have one name")
+        aliases = [alias for entry in self.models for alias in entry.aliases]
+        if len({*aliases, *known}) != len(aliases) + len(known):
+            raise ValueError("two models have one name, or one alias")
         for entry in self.models:
             for name in entry.aligners:
                 aligner = known.get(name)
@@ -311,6 +315,11 @@ def list_models() -> list[ModelEntry]:
     return list(_load(embedded_folder() / "registry.yaml").models)
 
 
+def canonical(name: str) -> str:
+    """The name of the model that people also call ``name``; ``name`` itself where it is no alias."""
+    return next((entry.name for entry in list_models() if name in entry.aliases), name)
+
+
 def entry_named(name: str) -> ModelEntry:
     """The registry's entry of this name.
 
@@ -318,13 +327,13 @@ def entry_named(name: str) -> ModelEntry:
         UnknownModel: there is none; says which names come near.
     """
     known = {entry.name: entry for entry in list_models()}
-    if name in known:
-        return known[name]
+    if canonical(name) in known:
+        return known[canonical(name)]
     raise unknown(name)
 
 
 def unknown(name: str) -> UnknownModel:
-    names = [entry.name for entry in list_models()]
+    names = [name for entry in list_models() for name in (entry.name, *entry.aliases)]
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "List the models with: speechpipe models list."
     return UnknownModel(f"There is no model named {name!r}.", cure=f"{hint} A model's folder may be given by its path.")

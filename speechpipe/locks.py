@@ -167,7 +167,7 @@ def _owner(process: object) -> dict[str, object]:
     return {
         "machine": socket.gethostname(),
         "boot": _told("/proc/sys/kernel/random/boot_id"),
-        "space": os.path.realpath("/proc/self/ns/pid"),
+        "space": _leads_to("/proc/self/ns/pid"),
         "process": process,
         "began": _began(process),
     }
@@ -182,6 +182,13 @@ def _began(process: object) -> str | None:
 def _told(path: str) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _leads_to(path: str) -> str | None:
+    try:
+        return str(Path(path).readlink())
     except OSError:
         return None
 

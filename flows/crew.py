@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from httpx import HTTPError
@@ -22,10 +22,17 @@ log = logging.getLogger("speechpipe.flows")
 ONE, SEVERAL = "transcribe-recording/Transcribe one recording", "transcribe-group/Transcribe a group of recordings"
 
 
+class Ended(NamedTuple):
+    """``cancelled``: a person has cancelled the run of the group, since only the batch itself would else."""
+
+    group: Group
+    cancelled: bool = False
+
+
 class Crew(Protocol):
     def begin(self, group: Group) -> None: ...
 
-    def ended(self) -> list[Group]:
+    def ended(self) -> list[Ended]:
         """The groups that have ended since it was asked last, however they ended."""
         ...
 
@@ -39,13 +46,13 @@ class Here:
 
     def __init__(self, how: How, again: bool) -> None:
         self._how, self._again = how, again
-        self._ended: list[Group] = []
+        self._ended: list[Ended] = []
 
     def begin(self, group: Group) -> None:
         one_by_one([work.identifier for work in group], self._again, self._how)
-        self._ended.append(group)
+        self._ended.append(Ended(group))
 
-    def ended(self) -> list[Group]:
+    def ended(self) -> list[Ended]:
         ended, self._ended = self._ended, []
         return ended
 
@@ -72,7 +79,7 @@ class Runs:
         )
         self._working[run.id] = group
 
-    def ended(self) -> list[Group]:
+    def ended(self) -> list[Ended]:
         if not self._working:
             return []
         which = FlowRunFilter(id=FlowRunFilterId(any_=list(self._working)))
@@ -82,6 +89,6 @@ class Runs:
         except HTTPError:
             log.warning("The server does not answer; waiting for it.")
             return []
-        over = {run.id for run in runs if run.state is not None and run.state.is_final()}
-        over |= self._working.keys() - {run.id for run in runs}
-        return [self._working.pop(run) for run in over]
+        states = {run.id: run.state for run in runs if run.state is not None}
+        over = [run for run in self._working if run not in states or states[run].is_final()]
+        return [Ended(self._working.pop(run), run in states and states[run].is_cancelled()) for run in over]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,15 +13,18 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, FlowRun, StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.events import ResourceSpecification
+from prefect.states import Cancelled
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.callables import parameter_schema
 
-from speechpipe.pipeline.queue import local_deadline
+from speechpipe.pipeline.queue import Scheduled, local_deadline, missed
 
 from .choices import NO_END
+from .ending import unfinished
 from .export import export_formats
 from .group import transcribe_group
 from .new import end_of, transcribe_again, transcribe_new
+from .night import MISSED
 from .parameters import DoneRecordings, Exported, How, NewRecordings
 from .recording import transcribe_recording
 from .withdraw import withdraw_recording
@@ -62,6 +66,10 @@ DEPLOYED: dict[str, tuple[Flow[..., Any], str]] = {
 }
 
 
+#: Those that look through a collection, of which one is at work at a time.
+BATCHES = {name: flow for name, (flow, _) in DEPLOYED.items() if flow in (transcribe_new, transcribe_again)}
+
+
 def deployments(how: How) -> list[Any]:
     """All flows as ``prefect.serve`` takes them."""
     defaults: dict[str, dict[str, Any]] = {
@@ -79,7 +87,7 @@ def deployments(how: How) -> list[Any]:
             parameters.pop("recordings", None)
         if flow is withdraw_recording:
             parameters.pop("what", None)
-        batch = flow in (transcribe_new, transcribe_again)
+        batch = name in BATCHES
         made.append(
             flow.to_deployment(
                 name,
@@ -132,6 +140,26 @@ def go_on(interrupted: list[FlowRun]) -> None:
             over = local_deadline(end_of(asked.get("until", NO_END)), began)
             if over is None or over > datetime.now(UTC):
                 client.create_flow_run_from_deployment(run.deployment_id, parameters=run.parameters)
+
+
+def end_missed() -> None:
+    """Call *Missed* what was to begin while nobody served, where it is too late for it; see ``queue.missed``."""
+    with get_client(sync_client=True) as client:
+        waiting = {str(run.id): run for run in unfinished(client) if run.state is not None and run.state.is_scheduled()}
+        batches = {client.read_deployment_by_name(f"{flow.name}/{name}").id for name, flow in BATCHES.items()}
+        late = [scheduled(run) for run in waiting.values() if run.deployment_id in batches]
+        for run, why in missed(filter(None, late), datetime.now(UTC)).items():
+            client.set_flow_run_state(waiting[run].id, Cancelled(name=MISSED, message=why), force=True)
+
+
+def scheduled(run: FlowRun) -> Scheduled | None:
+    """None where it has no time. What a person asked for is never the same as what a schedule did."""
+    at = run.expected_start_time if run.run_count == 0 else run.next_scheduled_start_time
+    if at is None:
+        return None
+    until = (run.parameters.get("recordings") or {}).get("until", NO_END)
+    asks = json.dumps([str(run.deployment_id), run.parameters], sort_keys=True) if run.auto_scheduled else str(run.id)
+    return Scheduled(str(run.id), at, end_of(until), asks)
 
 
 def crash_silent_runs(within: timedelta = SILENCE) -> None:

@@ -37,7 +37,8 @@ def transcribe_new(recordings: NewRecordings = NewRecordings(), how: How = How()
         how: How they are transcribed.
     """
     tame()
-    changes = {"rerun": "all", "settle": timedelta(0)} if recordings.again else {}
+    changes: dict[str, Any] = {"rerun": "all", "settle": timedelta(0)} if recordings.again else {}
+    changes["cancelled"] = recordings.cancelled
     asked = Asked(folder_of(recordings.collection), end_of(recordings.until), changes)
     return batch(asked, how, f"New recordings: {recordings.collection}")
 

@@ -16,17 +16,18 @@ from uuid import UUID
 from httpx import HTTPError
 from prefect import State, runtime, tags
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.exceptions import PrefectException
-from prefect.states import Completed, Failed
+from prefect.exceptions import PrefectException, TerminationSignal
+from prefect.states import Cancelled, Completed, Failed
 
 from speechpipe.cli.console import fault
 from speechpipe.errors import BatchFailed, OutputError, SpeechpipeError
 from speechpipe.pipeline.forecast import Forecast
-from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, local_deadline, queue
+from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, local_deadline, night_over, queue, too_late
 from speechpipe.pipeline.renaming import settle
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
 from speechpipe.repositories.contract import Receipt
 from speechpipe.repositories.selection import TODO, Choice, Policy, Selection, select
+from speechpipe.repositories.undone import cancelled
 
 from .crew import Crew, crew
 from .parameters import How
@@ -44,7 +45,9 @@ EACH_MS = 1_000
 #: What the selection says of a recording that is not done now → what the report calls it.
 LEFT = {"waiting": WAITING, "forbidden": LEFT_OUT, "withdrawn": WITHDRAWN, "damaged": FAILED}
 GIVEN_UP = "It was begun three times and never finished."
-LOOK = "Another run may have it, or its process be killed each time, as where memory is short: look at its runs."
+LOOK = "Its process was killed each time, as where memory is short: look at its runs."
+MISSED = "Missed"
+STOPPED = "A person cancelled this run. What it had not done is left for the next one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +82,36 @@ def batch(asked: Asked, how: How, title: str) -> State[Any]:
 
     A fault that stands in the way of all is the failure of the batch; what is wrong with one recording is in its row.
     """
-    began = now()
+    began, scheduled = now(), scheduled_for()
+    if end := night_over(asked.until, scheduled, began):
+        log.warning("%s", too_late(scheduled, end))
+        return Cancelled(name=MISSED, message=too_late(scheduled, end))
     try:
         with_models = transcriber(how.settings())
         model = with_models.model
         chosen, rows = look_through(asked, Policy(model=model.name, model_revision=model.revision))
         places_at_work = int(os.environ.get(AT_ONCE, "1"))
-        line = queue(map(work_of, chosen), places_at_work, local_deadline(asked.until, began), with_models.size)
+        line = queue(map(work_of, chosen), places_at_work, local_deadline(asked.until, scheduled), with_models.size)
         if chosen:
             told = f"{len(chosen)} recording{'s' if len(chosen) > 1 else ''} to do"
             runs = f"{len(line.groups)} run{'s' if len(line.groups) > 1 else ''}"
             log.info("%s, in %s, %d at once.", told, runs, line.at_once)
         tag = f"batch-{str(runtime.flow_run.id)[:8]}"
         night = Night(chosen, line, crew(how, any(one.choice.again for one in chosen), tag))
-        with tags(tag):
-            night.work()
+        try:
+            with tags(tag):
+                night.work()
+        except TerminationSignal:
+            night.break_off(STOPPED)
+            publish(Report(title, tuple(sorted([*rows, *night.rows()], key=name_of)), night.note), began, tag)
+            raise
     except (PrefectException, HTTPError):
         raise
     except Exception as error:
         reason = error if isinstance(error, SpeechpipeError) else fault(error)
         log.error("%s", below(str(reason)))
         return Failed(message=below(str(reason)), data=reason)
-    rows = sorted([*rows, *night.rows()], key=lambda row: row.recording)
+    rows = sorted([*rows, *night.rows()], key=name_of)
     publish(Report(title, tuple(rows), night.note), began, tag)
     log.info("%s", headline(rows))
     if night.note:
@@ -135,6 +146,8 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
 
 def row_of_choice(found: Found, choice: Choice) -> Row:
     """The row of a recording that is not done now."""
+    if choice.kind == "cancelled" and choice.receipt:
+        return row_of(found, choice.receipt)
     if choice.kind in LEFT:
         return Row(found.name, LEFT[choice.kind], message=below(choice.reason))
     if choice.receipt is None:
@@ -160,8 +173,11 @@ class Night:
             while self.note is None and (group := self.line.next(now())) and self._has_room(group):
                 self.crew.begin(group)
             ended = self.crew.ended()
-            for group in ended:
-                self.line.ended(group, self._undone(group), now())
+            for group, by_a_person in ended:
+                undone = self._undone(group)
+                if by_a_person:
+                    undone = self._set_aside(undone)
+                self.line.ended(group, undone, now())
             if reason := common_reason(self.ended):
                 self.note = f"Stopped early, as every recording fails for one reason: {below(reason)}"
             if self.note and not self.line.working:
@@ -170,11 +186,18 @@ class Night:
             if not ended:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
+    def break_off(self, why: str) -> None:
+        """What is in work ends with this run: what has been done of it is still told."""
+        self.note = why
+        for group in self.line.working:
+            self._undone(group)
+
     def rows(self) -> list[Row]:
         rows = [row_of(self.chosen[name].found, receipt) for name, receipt in self.receipts.items()]
         rows += [Row(work.identifier, FAILED, message=GIVEN_UP, cure=LOOK) for work in self.line.given_up]
         waits = "The run stopped early." if self.note else "It would not have been finished in time."
-        rows += [Row(work.identifier, WAITING, message=waits) for work in self.line.waiting]
+        working = [work for group in self.line.working for work in group if work.identifier not in self.receipts]
+        rows += [Row(work.identifier, WAITING, message=waits) for work in (*self.line.waiting, *working)]
         return rows
 
     def _has_room(self, group: Group) -> bool:
@@ -194,6 +217,18 @@ class Night:
             self._waited_for = told
             return False
         return True
+
+    def _set_aside(self, undone: Sequence[str]) -> list[str]:
+        """Their run was cancelled by a person: they stay so, tonight also where that cannot be written."""
+        for name in undone:
+            one = self.chosen[name]
+            self.receipts[name] = receipt = cancelled(one.found.item, one.choice.stat)
+            log.info("%s was cancelled by a person.", name)
+            try:
+                one.found.place.repository.record_failure(one.found.item, receipt)
+            except SpeechpipeError as error:
+                log.error("%s", below(str(error)))
+        return []
 
     def _undone(self, group: Group) -> list[str]:
         """Those of a group that ended without a receipt of this batch; the receipts of the others are kept."""
@@ -230,6 +265,16 @@ def work_of(one: Chosen) -> Work:
     since = one.choice.since
     waited = (datetime.now(UTC) - since).total_seconds() if since else 0.0
     return Work(one.found.name, one.expected_ms, waited)
+
+
+def name_of(row: Row) -> str:
+    return row.recording
+
+
+def scheduled_for() -> datetime:
+    """When this run was to begin; now, where a person has it begin once more."""
+    again = (runtime.flow_run.run_count or 0) > 1
+    return now() if again else runtime.flow_run.scheduled_start_time.astimezone()
 
 
 def now() -> datetime:

@@ -53,6 +53,11 @@ class NewRecordings(_Form):
     )
     until: Clock = Field(default=NO_END, title="Until", description=_UNTIL)
     again: bool = Field(default=False, title="Do finished recordings again", description=_AGAIN)
+    cancelled: bool = Field(
+        default=False,
+        title="Do cancelled recordings too",
+        description="Those that somebody has cancelled in a run before; else they are left alone.",
+    )
 
 
 class OneRecording(_Form):

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import State, flow, runtime, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from speechpipe.cli.console import fault
-from speechpipe.errors import Interrupted, SpeechpipeError
+from speechpipe.errors import CancelledByPerson, Interrupted, SpeechpipeError
 from speechpipe.pipeline import Run, Transcriber
 from speechpipe.pipeline.report import Row
 from speechpipe.repositories.contract import Receipt
@@ -74,9 +76,13 @@ def transcribed(recording: OneRecording, how: How) -> State[Any]:
     found: Found | None = None
     try:
         found = places().find(recording.recording)
-        run = Run(transcriber(how.settings()), found.place.repository, found.item)
+        bar = Bar(found.name)
+        run = Run(transcriber(how.settings()), found.place.repository, found.item, waiting=bar.waits)
         before = None if recording.again else run.already()
-        receipt = before or staged(run, found)
+        receipt = before or staged(run, bar, recording.again)
+    except CancelledByPerson as error:
+        log.info("%s", error)
+        return Cancelled(message=str(error))
     except SpeechpipeError as error:
         return failed(recording.recording, found, error)
     except PrefectException:
@@ -102,21 +108,23 @@ def failed(asked: str, found: Found | None, error: SpeechpipeError) -> State[Any
     return Failed(message=f"{told} {cure}", data=type(error)(told, cure=cure))
 
 
-def staged(run: Run, found: Found) -> Receipt:
-    """The stages, each as a task, with a bar of progress.
+def staged(run: Run, bar: Bar, again: bool) -> Receipt:
+    """The stages, each as a task, with a bar of progress. Not where another run has done it while this one waited,
+    unless it is to be done ``again``.
 
     Raises:
         SpeechpipeError: a stage failed for good; the run keeps a receipt of it.
     """
-    bar = Bar(found.name)
     with run:
+        if bar.waited and not again and (receipt := run.already()):
+            return receipt
         for stage in STAGES:
             told = stage(run, bar, return_state=True)
             if not told.is_completed():
                 raise told.result(raise_on_failure=False)
     bar.full()
     if run.deposited is None:
-        raise SpeechpipeError(f"The results of {found.name} were not put away.")
+        raise SpeechpipeError(f"The results of {bar.recording} were not put away.")
     return run.deposited.receipt
 
 
@@ -215,23 +223,33 @@ def places() -> Places:
 
 class Bar:
     """The recording's bar of progress on the web page with the time left, moved at most every few seconds; for what is
-    done sooner there is none."""
+    done sooner there is none. Each time it is seen to whether a person has cancelled the run."""
 
     def __init__(self, recording: str) -> None:
         self.id: UUID | None = None
         self.recording = recording
+        self.waited = False
         self.began = self.moved = time.monotonic()
 
     def at(self, stage: str, done_ms: int, total_ms: int) -> None:
-        """The callback that the pipeline's stages take."""
+        """The callback that the pipeline's stages take. Raises ``CancelledByPerson``."""
         now = time.monotonic()
         if now - self.moved < SECONDS_BETWEEN_UPDATES:
             return
         self.moved = now
+        stop_if_cancelled()
         begin, end = SHARES.get(stage, (0, 100))
         part = min(1.0, done_ms / total_ms) if total_ms else 0.0
         percent = begin + (end - begin) * part
         self._move(percent, f"{stage}, {left((now - self.began) * (100 - percent) / percent)}" if percent else stage)
+
+    def waits(self) -> None:
+        """Another run has the recording, or one of the same content: as two paths may have."""
+        if not self.waited:
+            log.info("Another run is at work on this recording, or on a copy of it. Waiting until that has ended.")
+        self.waited = True
+        time.sleep(SECONDS_BETWEEN_UPDATES)
+        stop_if_cancelled()
 
     def full(self) -> None:
         if self.id:
@@ -244,6 +262,19 @@ class Bar:
         else:
             created = create_progress_artifact(percent, key=slug("progress", self.recording), description=told)
             self.id = cast(UUID, created)  # no coroutine: the flow is synchronous
+
+
+def stop_if_cancelled() -> None:
+    """Raises ``CancelledByPerson``: of a run within a run, which has no process of its own that could be ended."""
+    if runtime.flow_run.id is None:
+        return
+    try:
+        with get_client(sync_client=True) as client:
+            run = client.read_flow_run(UUID(runtime.flow_run.id))
+    except HTTPError:
+        return  # the server is on its way back
+    if run.deployment_id is None and run.state is not None and run.state.is_cancelling():
+        raise CancelledByPerson
 
 
 def left(seconds: float) -> str:

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 
 from speechpipe.errors import OutputError
 from speechpipe.files import write_atomically
-from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, Report, Row, headline
+from speechpipe.pipeline.report import CANCELLED, FAILED, LEFT_OUT, WAITING, Report, Row, headline
 
 from .ending import PAGE
 from .process import REPORTS
@@ -51,7 +51,7 @@ def page(report: Report, files: Sequence[Path] = ()) -> str:
     parts += [f"**{escaped(report.note)}**"] if report.note else []
     head = ["| outcome | recordings |", "|---|---|"]
     parts += ["\n".join([*head, *lines])] if lines else ["There were no recordings."]
-    for name in (FAILED, "incomplete", LEFT_OUT, WAITING):
+    for name in (FAILED, CANCELLED, "incomplete", LEFT_OUT, WAITING):
         told = [_explained(row) for row in groups[name][:MOST_ROWS] if row.message]
         parts += [f"## {name.capitalize()}", "\n".join(told)] if told else []
     rows = [row for row in report.rows if not row.before] or list(report.rows)

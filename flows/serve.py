@@ -104,7 +104,7 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
     """Deploy the flows and start their runs as they are asked for, until a signal."""
     from prefect.runner import Runner
 
-    from .deployments import crash_silent_runs, deployments, refresh_forms
+    from .deployments import crash_silent_runs, deployments, end_missed, refresh_forms
     from .ending import end_leftovers
     from .parameters import how
 
@@ -120,6 +120,7 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
     for deployment in deployments(how(model)):
         runner.add_deployment(deployment)
     refresh_forms()
+    end_missed()
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=_keep_up, args=(interrupted,), daemon=True).start()
     print(told, flush=True)

@@ -25,6 +25,7 @@
     │   └── Withdrawn
     ├── BatchFailed                       8   some of several recordings failed
     └── Interrupted                     130   stopped by a person
+        └── CancelledByPerson
 
 A message says what happened and to which file; the cure says what to do. Neither holds a traceback.
 """
@@ -171,6 +172,16 @@ class Interrupted(SpeechpipeError):
     exit_code = 130
     cure = "Run the same command again to go on where it stopped."
     curable = True
+
+
+class CancelledByPerson(Interrupted):
+    """A person cancelled this recording in a batch that goes on; it stays so until somebody asks for it."""
+
+    cure = "To do it after all, choose Transcribe one recording, or tick *Do cancelled recordings too* for all of them."
+    curable = False
+
+    def __init__(self, message: str = "It was cancelled by a person.", *, cure: str | None = None) -> None:
+        super().__init__(message, cure=cure)
 
 
 def one_line(text: str) -> str:

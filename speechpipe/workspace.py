@@ -15,12 +15,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from speechpipe import locks
+from speechpipe.errors import AlreadyInWork
 from speechpipe.files import explained, write_atomically
 
 KEY_LETTERS = 16
@@ -39,16 +40,27 @@ class Workspace:
         self.folder = root / content_sha256[:32]
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[Workspace]:
-        """Hold the recording; ``name`` is what the error calls it.
+    def locked(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[Workspace]:
+        """Hold the recording; ``name`` is what the error calls it. ``waiting`` is called between two looks at whether
+        another has let go of it.
 
         Raises:
-            AlreadyInWork: another process or thread works on it.
+            AlreadyInWork: another process or thread works on it, and ``waiting`` is None.
             OutputError: the workspace cannot be written.
         """
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with locks.held(self.folder / "lock", f"{name} is being transcribed by another run."):
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(
+                        locks.held(self.folder / "lock", f"{name} is being transcribed by another run.")
+                    )
+                    break
+                except AlreadyInWork:
+                    if waiting is None:
+                        raise
+                    waiting()
             yield self
 
     def stage_folder(self, stage: str, key: str) -> Path:

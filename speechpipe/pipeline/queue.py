@@ -42,6 +42,16 @@ class Work:
 Group = tuple[Work, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A run that waits to be begun ``at`` its time; those with the same ``asks`` would do the same."""
+
+    identifier: str
+    at: datetime
+    until: str
+    asks: str
+
+
 @dataclass(slots=True)
 class Queue:
     """Groups to be done, at most ``at_once`` of them, none begun that would not be finished by ``deadline``.
@@ -180,6 +190,38 @@ def local_deadline(until: str, now: datetime) -> datetime | None:
     """As ``deadline`` by this machine's clock on the wall, also in the night in which it is put forward or back."""
     then = deadline(until, now.astimezone())
     return then and then.replace(tzinfo=None).astimezone()
+
+
+def night_over(until: str, scheduled: datetime, now: datetime) -> datetime | None:
+    """When the night ended for which a run was ``scheduled``, where that is over by now."""
+    end = local_deadline(until, scheduled)
+    return end if end is not None and end <= now else None
+
+
+def missed(runs: Iterable[Scheduled], now: datetime) -> dict[str, str]:
+    """Of runs that were not begun at their time: those that are not to be begun any more, each with why.
+
+    Their night is over, or another that is late as well asks for the same: one does for all that were missed.
+    """
+    late = sorted((run for run in runs if run.at <= now), key=lambda run: run.at, reverse=True)
+    told: dict[str, str] = {}
+    asked: set[str] = set()
+    for run in late:
+        if end := night_over(run.until, run.at, now):
+            told[run.identifier] = too_late(run.at, end)
+        elif run.asks in asked:
+            told[run.identifier] = "It could not be begun at its time; a later one does what it would have done."
+        else:
+            asked.add(run.asks)
+    return told
+
+
+def too_late(scheduled: datetime, end: datetime) -> str:
+    began, ended = (moment.astimezone().strftime("%d %B %H:%M") for moment in (scheduled, end))
+    return (
+        f"It could not be begun at its time, {began}, and its night ended on {ended}. Nothing was done; the next run "
+        "does what is new. To do it now, start Transcribe new recordings by hand."
+    )
 
 
 def at_once(

@@ -20,6 +20,7 @@ from speechpipe.repositories.contract import Receipt
 
 ALREADY = "already done"
 FAILED = "failed"
+CANCELLED = "cancelled"
 LEFT_OUT = "left out"
 WAITING = "waiting"
 WITHDRAWN = "withdrawn"
@@ -107,6 +108,7 @@ class Report:
             "no speech": [r for r in new if r.outcome in WITHOUT_SPEECH and r.complete is not False],
             "incomplete": [r for r in new if r.complete is False and r.outcome != FAILED],
             FAILED: [r for r in new if r.failed],
+            CANCELLED: [r for r in new if r.outcome == CANCELLED],
             "left out": [r for r in new if r.outcome in (LEFT_OUT, WITHDRAWN)],
             WAITING: [r for r in new if r.outcome == WAITING],
             "done before": [r for r in self.rows if r.outcome == ALREADY],
@@ -140,7 +142,7 @@ class Report:
         parts = [f"<h1>{escape(self.title)}</h1>"]
         parts += [f'<p class="note">{escape(self.note)}</p>'] if self.note else []
         parts += [f"<table>{counted}{figures}</table>"] if counted else ["<p>There were no recordings.</p>"]
-        for name in (FAILED, "incomplete", "for review", "left out", WAITING, "transcribed", "no speech"):
+        for name in (FAILED, CANCELLED, "incomplete", "for review", "left out", WAITING, "transcribed", "no speech"):
             parts += [_section(name, groups[name])] if groups[name] else []
         return _PAGE.format(title=escape(self.title), body="\n".join(parts)).encode("utf-8", "backslashreplace")
 
@@ -163,7 +165,7 @@ def headline(rows: Sequence[Row]) -> str:
     """``7 recordings: 5 transcribed, 1 already done, 1 failed.``"""
     if not rows:
         return "There are no recordings in this folder."
-    counts = dict.fromkeys(("transcribed", ALREADY, LEFT_OUT, WITHDRAWN, WAITING, FAILED), 0)
+    counts = dict.fromkeys(("transcribed", ALREADY, LEFT_OUT, WITHDRAWN, WAITING, CANCELLED, FAILED), 0)
     for row in rows:
         counts[row.outcome if row.outcome in counts else "transcribed"] += 1
     told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from types import TracebackType
 from speechpipe import formats, installed
 from speechpipe.errors import (
     AlreadyInWork,
+    CancelledByPerson,
     Interrupted,
     NameTaken,
     NotPermitted,
@@ -27,7 +29,7 @@ from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.stages import Progress, Recording, Stages, Summary, now
 from speechpipe.pipeline.withdrawal import refuse_withdrawn
-from speechpipe.repositories.contract import Deposited, Fetched, Item, Package, Receipt, Repository
+from speechpipe.repositories.contract import Deposited, Fetched, Item, Package, Receipt, Repository, Status
 from speechpipe.repositories.receipts import same_file
 from speechpipe.repositories.rights import may_show, public_name, why
 from speechpipe.repositories.selection import after_failure
@@ -35,6 +37,9 @@ from speechpipe.transcript import Transcript
 from speechpipe.workspace import Workspace
 
 FIRST_WORDS = 8
+
+#: What leaves a receipt that is none of a failure.
+STATUS: dict[type[SpeechpipeError], Status] = {NotPermitted: "skipped", CancelledByPerson: "cancelled"}
 
 #: Settings of the machine, not of the text.
 MACHINE = {"batch_size", "device", "compute_type", "threads"}
@@ -61,13 +66,21 @@ def process(
 class Run:
     """A recording in work. ``already()`` is asked before entering; entering takes the recording's lock.
 
-    ``ahead``: the transcription may begin in ``chunk()`` already.
+    ``ahead``: the transcription may begin in ``chunk()`` already. ``waiting``: called again and again while another run
+    has the recording, or one of the same content; None: that is an error at once.
 
     A ``SpeechpipeError`` that leaves the ``with`` block is kept in a receipt of failure.
     """
 
-    def __init__(self, transcriber: Transcriber, repository: Repository, item: Item, ahead: bool = False) -> None:
-        self._ahead = ahead
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        repository: Repository,
+        item: Item,
+        ahead: bool = False,
+        waiting: Callable[[], None] | None = None,
+    ) -> None:
+        self._ahead, self._waiting = ahead, waiting
         self.transcriber, self.repository, self.item = transcriber, repository, item
         self.name = Path(item.parts[0].location).name
         self.stages: Stages | None = None
@@ -116,7 +129,7 @@ class Run:
                 self.fetched.path, self.name, self.fetched.sha256, self._channels, self.item.language
             )  # fmt: skip
             workspace = Workspace(self.transcriber.settings.workspace_folder, recording.sha256)
-            self._stack.enter_context(workspace.locked(public_name(self.item)))
+            self._stack.enter_context(workspace.locked(public_name(self.item), self._waiting))
             if self.item.standing != "open":
                 workspace.folder.chmod(0o700)
         except SpeechpipeError as error:
@@ -253,11 +266,12 @@ class Run:
 
     def _record(self, error: SpeechpipeError) -> None:
         """Keep why it failed. Where even that cannot be written, the error itself is what the caller sees."""
-        if isinstance(error, AlreadyInWork | Interrupted | Withdrawn | NameTaken):
+        unsaid = isinstance(error, AlreadyInWork | Interrupted | Withdrawn | NameTaken)
+        if unsaid and not isinstance(error, CancelledByPerson):
             return  # says nothing of the recording, or must leave no trace of it
         receipt = Receipt(
             identifier=self.item.identifier,
-            status="skipped" if isinstance(error, NotPermitted) else "failed",
+            status=next((status for kind, status in STATUS.items() if isinstance(error, kind)), "failed"),
             source_name=self.name,
             location=self.item.location,
             origin=self.repository.origin,

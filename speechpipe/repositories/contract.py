@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from speechpipe.errors import RepositoryError
 from speechpipe.transcript import Outcome, Rights
 
-Status = Literal["done", "failed", "skipped", "withdrawn"]
+Status = Literal["done", "failed", "skipped", "cancelled", "withdrawn"]
 
 #: ``open``: outputs lie where all do. ``restricted``: apart, and no word of them is told elsewhere. ``forbidden``: may
 #: not be transcribed.
@@ -103,8 +103,8 @@ class Receipt:
     ``wall_ms`` is how long the work took, ``flagged`` how many segments want a look. ``location`` is the recording's
     within the repository; ``origin`` digests the folder that it came from, where only a name in it is known.
     ``source_checksum`` is what the repository said of its content. A failure counts its ``attempts`` on one input and
-    names the time (UTC, ISO 8601) before which another is of no use. ``skipped``: the rights forbid it. ``withdrawn``:
-    a tombstone.
+    names the time (UTC, ISO 8601) before which another is of no use. ``skipped``: the rights forbid it. ``cancelled``:
+    a person stopped it in a batch. ``withdrawn``: a tombstone.
     """
 
     identifier: str
@@ -204,7 +204,10 @@ class Repository(Protocol):
         ...
 
     def existing(self, item: Item, *, done: bool = False) -> Receipt | None:
-        """The newest receipt of the item, ``done`` ones alone or of any status; None where there is none to be read."""
+        """The newest receipt of the item, ``done`` ones alone or of any status; None where there is none to be read.
+
+        Where the rights have changed, why it is not done is also read from where it stood before; ``move`` brings it.
+        """
         ...
 
     def receipts(self) -> Iterator[Receipt]:
@@ -229,11 +232,12 @@ class Repository(Protocol):
         ...
 
     def record_failure(self, item: Item, receipt: Receipt) -> None:
-        """Keep a receipt of what failed or was skipped; never touches the outputs of an earlier success."""
+        """Keep a receipt of what failed, was skipped or cancelled; never touches the outputs of an earlier success."""
         ...
 
     def move(self, receipt: Receipt, item: Item) -> Receipt:
-        """Bring the results that ``receipt`` tells of to ``item``, which is the same recording elsewhere.
+        """Bring what ``receipt`` tells of to ``item``, which is the same recording elsewhere: results, or why there are
+        none.
 
         A person's corrections go with them. May be repeated after a kill. Raises ``OutputError``: files in the way.
         """

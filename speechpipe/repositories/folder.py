@@ -174,7 +174,13 @@ class FolderRepository:
 
     def existing(self, item: Item, *, done: bool = False) -> Receipt | None:
         shelf = self._shelf(item)
-        return shelf.newest_done() if done else shelf.newest()
+        if done:
+            return shelf.newest_done()
+        if newest := shelf.newest():
+            return replace(newest, restricted=shelf.private)
+        other = self._other_shelf(item)
+        receipt = other.not_done()
+        return receipt and self._placed(receipt, other)
 
     def receipts(self) -> Iterator[Receipt]:
         for restricted in (False, True):
@@ -190,7 +196,9 @@ class FolderRepository:
         return self._shelf(item).held()
 
     def deposit(self, item: Item, package: Package) -> Deposited:
-        return self._shelf(item).put(package)
+        deposited = self._shelf(item).put(package)
+        self._other_shelf(item).drop_failure()
+        return deposited
 
     def check_room(self) -> None:
         check_room(self.outputs)
@@ -199,6 +207,7 @@ class FolderRepository:
 
     def record_failure(self, item: Item, receipt: Receipt) -> None:
         self._shelf(item).put_failure(receipt)
+        self._other_shelf(item).drop_failure()
 
     def move(self, receipt: Receipt, item: Item) -> Receipt:
         file = self.stat(item)
@@ -232,6 +241,10 @@ class FolderRepository:
 
     def _shelf(self, item: Item) -> Shelf:
         return self._at(item.location, item.standing != "open")
+
+    def _other_shelf(self, item: Item) -> Shelf:
+        """Where it would stand under other rights."""
+        return self._at(item.location, item.standing == "open")
 
     def _shelf_of(self, receipt: Receipt) -> Shelf:
         return self._at(receipt.location or receipt.identifier, receipt.restricted)

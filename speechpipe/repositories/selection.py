@@ -17,10 +17,12 @@ from speechpipe.repositories import rights
 from speechpipe.repositories.contract import Item, LeftOut, Receipt, Repository, Stat
 from speechpipe.repositories.receipts import same_file
 from speechpipe.repositories.tombstones import covers
+from speechpipe.repositories.undone import is_left_behind, iso, skipped
 from speechpipe.settings import Night
 
 #: ``new``, ``changed``, ``lost`` (results are missing), ``retry`` (failed before), ``rerun`` (done before): to be done.
-#: ``moved``: done under another name; its results have to be moved. All others are left as they are.
+#: ``moved``: done under another name; its results have to be moved. All others are left as they are:
+#: a ``cancelled`` one until somebody asks for it.
 Kind = Literal[
     "new",
     "changed",
@@ -31,6 +33,7 @@ Kind = Literal[
     "done",
     "waiting",
     "failed",
+    "cancelled",
     "forbidden",
     "withdrawn",
     "damaged",
@@ -45,11 +48,13 @@ BACK_OFF = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timed
 class Policy:
     """``software``, ``model`` and ``model_revision`` are what would be used now; None: not compared.
 
-    ``quota``: how many finished recordings at most are done again at a time. ``verify``: read and hash every file.
+    ``quota``: how many finished recordings at most are done again at a time. ``cancelled``: also do what a person has
+    cancelled. ``verify``: read and hash every file.
     """
 
     rerun: Literal["never", "failed", "model-changed", "all"] = "never"
     quota: int = 100
+    cancelled: bool = False
     settle: timedelta = timedelta(minutes=5)
     ready_marker: str | None = None
     software: str | None = field(default_factory=lambda: f"speechpipe {installed.version()}")
@@ -124,6 +129,7 @@ WORDS: dict[Kind, str] = {
     "done": "done",
     "waiting": "waiting",
     "failed": "failed before",
+    "cancelled": "cancelled by a person",
     "forbidden": "skipped by their rights",
     "withdrawn": "withdrawn",
     "damaged": "damaged",
@@ -165,8 +171,10 @@ def settle(repository: Repository, selection: Selection, now: datetime | None = 
                 choice = replace(choice, receipt=repository.move(choice.receipt, choice.item))
             except OutputError as error:
                 choice = replace(choice, kind="new", reason=f"It was done under another name, but {error.message}")
+        if choice.receipt is not None and is_left_behind(choice.receipt, choice.item):
+            choice = replace(choice, receipt=repository.move(choice.receipt, choice.item))
         if choice.kind == "forbidden" and (choice.receipt is None or choice.receipt.status != "skipped"):
-            repository.record_failure(choice.item, _skipped(choice, now or datetime.now(UTC)))
+            repository.record_failure(choice.item, skipped(choice.item, choice.stat, choice.reason, now))
         settled.append(choice)
     return replace(selection, choices=tuple(settled))
 
@@ -180,7 +188,7 @@ def after_failure(receipt: Receipt, before: Receipt | None, now: datetime) -> Re
     """The receipt of a failure with its attempts counted on from ``before``, and when to try again."""
     same = before is not None and before.status == "failed" and _same_circumstances(before, receipt)
     attempts = (before.attempts or 1) + 1 if same and before is not None else 1
-    until = _iso(now + back_off(attempts)) if receipt.curable else None
+    until = iso(now + back_off(attempts)) if receipt.curable else None
     return replace(receipt, attempts=attempts, not_before=until)
 
 
@@ -249,6 +257,8 @@ class _Seen:
     def _kind(self, item: Item, receipt: Receipt | None, stat: Stat) -> tuple[Kind, str]:
         if receipt is None or receipt.status == "skipped":
             return "new", "It is new." if receipt is None else "Its rights now allow it."
+        if receipt.status == "cancelled":
+            return self._after_cancel(receipt, stat)
         if receipt.status == "failed":
             return self._after_failure(item, receipt, stat)
         if not same_file(receipt, stat):
@@ -262,6 +272,13 @@ class _Seen:
         if self.policy.rerun == "model-changed" and self._another_model(receipt):
             return "rerun", f"It was done with {receipt.model or 'another model'}."
         return "done", f"Done {receipt.finished}." if receipt.finished else "Done."
+
+    def _after_cancel(self, receipt: Receipt, stat: Stat) -> tuple[Kind, str]:
+        if receipt.source_size is not None and not same_file(receipt, stat):
+            return "changed", "Its file has changed since a person cancelled it."
+        if self.policy.cancelled or self.policy.rerun == "all":
+            return "retry", "A person cancelled it, and it is now asked for."
+        return "cancelled", f"{receipt.message or 'It was cancelled by a person.'} {receipt.cure or ''}".strip()
 
     def _after_failure(self, item: Item, receipt: Receipt, stat: Stat) -> tuple[Kind, str]:
         attempts = receipt.attempts or 1
@@ -284,7 +301,7 @@ class _Seen:
         if not receipt.curable:
             return "failed", told
         if receipt.not_before and (until := _time(receipt.not_before)) and self.now < until:
-            return "waiting", f"It failed {times} and is tried again after {_iso(until)}: {told}"
+            return "waiting", f"It failed {times} and is tried again after {iso(until)}: {told}"
         return "retry", f"It failed {times} and may succeed now: {told}"
 
     def _another_model(self, receipt: Receipt) -> bool:
@@ -343,25 +360,6 @@ def _same_circumstances(before: Receipt, after: Receipt) -> bool:
         getattr(before, name) == getattr(after, name)
         for name in ("source_size", "source_mtime_ns", "software", "model", "error")
     )
-
-
-def _skipped(choice: Choice, now: datetime) -> Receipt:
-    item = choice.item
-    return Receipt(
-        identifier=item.identifier,
-        status="skipped",
-        source_name=item.location.rsplit("/", 1)[-1],
-        location=item.location,
-        message=choice.reason,
-        source_size=choice.stat.size if choice.stat else None,
-        source_mtime_ns=choice.stat.mtime_ns if choice.stat else None,
-        finished=_iso(now),
-        restricted=True,
-    )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _time(text: str) -> datetime | None:

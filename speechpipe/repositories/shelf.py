@@ -51,9 +51,11 @@ class Shelf:
 
     def newest(self) -> Receipt | None:
         """The newest readable receipt. A failure is newer than any success: a deposit removes it."""
-        if failure := receipts.read(self._path(FAILURE)):
-            return failure
-        return self.newest_done()
+        return self.not_done() or self.newest_done()
+
+    def not_done(self) -> Receipt | None:
+        """Why it is not done, or not done again: it failed, was skipped or cancelled."""
+        return receipts.read(self._path(FAILURE))
 
     def newest_done(self) -> Receipt | None:
         for version in range(self._last_version(), 0, -1):
@@ -86,8 +88,14 @@ class Shelf:
         with self.held():
             self._write_record(self._path(FAILURE), receipts.to_json(replace(receipt, files={})))
 
+    def drop_failure(self) -> None:
+        if os.path.lexists(self._path(FAILURE)):
+            with self.held(), explained(self.folder / self.name):
+                self._path(FAILURE).unlink(missing_ok=True)
+
     def move_to(self, other: Shelf, about: Mapping[str, Any]) -> Receipt:
-        """Every version to ``other``, under the names there; ``about`` is what the receipts say anew.
+        """Every version, and why it is not done, to ``other`` under the names there; ``about`` is what the receipts say
+        anew.
 
         First all new names are claimed in a pending record there, then the files go, then the manifests: what a kill
         leaves is moved to its end by the same call again. A person's corrections keep the digests that tell of them.
@@ -96,14 +104,20 @@ class Shelf:
             OutputError: files stand in the way, or it cannot be written.
         """
         with holding(self.folder, other.folder, private=other.private), explained(other.folder / other.name):
+            failure = self.not_done()
             moved = None
             for version in range(1, self._last_version() + 1):
                 manifest = self._manifest(version)
                 if manifest is not None:
                     moved = self._move_version(version, manifest, other, about)
+            if failure is not None:
+                # The file that it tells of may have changed since: its size and date stay.
+                failure = replace(failure, **{name: told for name, told in about.items() if name != "source_mtime_ns"})
+                other.put_failure(failure)
             for ending in (FAILURE, PENDING):
                 self._path(ending).unlink(missing_ok=True)
             sync_folder(self.folder)
+        moved = moved or failure
         if moved is None:
             raise OutputError(f"There are no results of {self.folder / self.name} to be moved.")
         return moved

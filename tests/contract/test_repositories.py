@@ -614,7 +614,7 @@ def test_restricted_results_lie_apart_for_their_owner_alone(repository: Reposito
     deposited.paths[0].write_bytes(b"by a person")
     second = done(repository, hidden, "better")
     repository.record_failure(hidden, failure(hidden))
-    assert repository.existing(item) is None
+    assert repository.existing(item, done=True) is None
     folder = deposited.paths[0].parent
     assert folder.stat().st_mode & 0o777 == 0o700
     assert second.receipt.version == 2

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,10 +67,10 @@ def places(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Place
     return places
 
 
-def new(collection: str = EVERYTHING, again: bool = False, until: str = NO_END) -> Any:
+def new(collection: str = EVERYTHING, **asked: Any) -> Any:
     from flows.new import transcribe_new
 
-    return transcribe_new(NewRecordings(collection=collection, again=again, until=until), How(), return_state=True)
+    return transcribe_new(NewRecordings(collection=collection, **asked), How(), return_state=True)
 
 
 def one(recording: str) -> Any:
@@ -90,6 +91,22 @@ def read(kind: str, **which: Any) -> list[Any]:
     with get_client(sync_client=True) as client:
         found: list[Any] = getattr(client, f"read_{kind}")(**which)
         return found
+
+
+def read_stages(state: Any) -> list[str]:
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    which = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    runs = read("task_runs", flow_run_filter=which)
+    return [run.name for run in sorted(runs, key=lambda run: run.start_time)]
+
+
+def set_state(run: str, state: dict[str, Any]) -> None:
+    """As the page does it."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        client.request("POST", f"/flow_runs/{run}/set_state", json={"state": state, "force": True}).raise_for_status()
 
 
 def children_of(state: Any) -> dict[str, Any]:
@@ -329,17 +346,111 @@ def test_what_lacked_the_track_asked_for_is_done_when_another_is(places: Places,
 
 
 @pytest.mark.usefixtures("server")
-def test_a_recording_in_work_elsewhere_says_so_and_stays_to_be_done(places: Places) -> None:
+@pytest.mark.parametrize("done_by_the_other", [True, False])
+def test_a_recording_in_work_elsewhere_is_waited_for_and_done_once(
+    done_by_the_other: bool, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import recording
     from speechpipe.files import sha256_file
+    from speechpipe.pipeline import Run
     from speechpipe.settings import Settings
     from speechpipe.workspace import Workspace
 
     assert places.recordings is not None
-    folder = Settings.load().workspace_folder
-    with Workspace(folder, sha256_file(places.recordings / "reel.wav")).locked("reel.wav"):
-        state = one("reel.wav")
-    assert state.is_failed() and "another run" in state.message and "Wait until" in state.message
-    assert one("reel.wav").is_completed()
+    monkeypatch.setattr(recording, "SECONDS_BETWEEN_UPDATES", 0.0)
+    sha256 = sha256_file(places.recordings / "reel.wav")
+    other = ExitStack()
+    other.enter_context(Workspace(Settings.load().workspace_folder, sha256).locked("reel.wav"))
+    looks = 0
+
+    def let_go_in_time() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            other.close()
+            if done_by_the_other:
+                found = places.find("reel.wav")
+                with Run(recording.transcriber(How().settings()), found.place.repository, found.item) as run:
+                    run.chunk(), run.transcribe(), run.align(), run.deposit()
+
+    monkeypatch.setattr(recording, "stop_if_cancelled", let_go_in_time)
+    state = one("reel.wav")
+    assert state.is_completed() and looks >= 2
+    assert read_stages(state) == ([] if done_by_the_other else STAGES), "what another has done is not done again"
+
+
+@pytest.mark.usefixtures("server")
+def test_two_copies_of_one_recording_are_both_done(places: Places) -> None:
+    assert places.recordings is not None
+    shutil.copy(places.recordings / "reel.wav", places.recordings / "1954" / "reel (1).wav")
+    rows = rows_of(new())
+    assert rows["reel.wav"].outcome == rows["1954/reel (1).wav"].outcome == "speech"
+
+
+@pytest.mark.usefixtures("server")
+def test_what_a_person_cancels_within_a_group_stays_cancelled_until_it_is_asked_for(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import recording
+
+    monkeypatch.setattr(recording, "SECONDS_BETWEEN_UPDATES", 0.0)
+    moved = recording.update_progress_artifact
+
+    def cancel(id_: Any, percent: float, description: str) -> None:
+        """As the button does on the page, as soon as something has been recognised."""
+        moved(id_, percent, description=description)
+        if description.startswith("reel.wav: transcribe"):
+            set_state(str(recording.runtime.flow_run.id), {"type": "CANCELLING", "name": "Cancelling"})
+
+    monkeypatch.setattr(recording, "update_progress_artifact", cancel)
+    state = new()
+    rows = rows_of(state)
+    assert state.is_completed() and "1 cancelled" in state.message
+    assert rows["1954/slate.wav"].outcome == "speech", "the others of its group are done"
+    assert rows["reel.wav"].outcome == "cancelled" and rows["reel.wav"].message == "It was cancelled by a person."
+    run = children_of(state)["reel.wav"]
+    assert run.state.is_cancelled() and "cancelled by a person" in run.state.message
+    report = max(read("artifacts"), key=lambda artifact: artifact.created if artifact.key == "report" else run.created)
+    assert "## Cancelled" in report.data and "Do cancelled recordings too" in report.data
+
+    monkeypatch.setattr(recording, "update_progress_artifact", moved)
+    later = new()
+    assert rows_of(later)["reel.wav"].outcome == "cancelled" and set(children_of(later)) == set()
+    assert rows_of(new(cancelled=True))["reel.wav"].outcome == "speech"
+    assert rows_of(new())["reel.wav"].outcome == "already done"
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    ("until", "hours_late", "again", "ends"),
+    [("07:00", 48, False, "Missed"), ("07:00", 48, True, "Completed"), (NO_END, 48, False, "Completed")],
+    ids=["its night is over", "begun once more by a person", "no end"],
+)
+def test_the_run_of_a_missed_night_is_not_begun(
+    until: str, hours_late: int, again: bool, ends: str, places: Places
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from prefect.client.orchestration import get_client
+    from prefect.flow_engine import run_flow
+    from prefect.states import Scheduled
+
+    from flows.new import transcribe_new
+
+    due = datetime.now(UTC) - timedelta(hours=hours_late)
+    asked = {"recordings": NewRecordings(collection="1954", until=until), "how": How()}
+    plain = {name: value.model_dump(mode="json") for name, value in asked.items()}
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(transcribe_new, parameters=plain, state=Scheduled(scheduled_time=due))
+        if again:
+            set_state(str(run.id), {"type": "RUNNING"})
+            set_state(str(run.id), {"type": "SCHEDULED", "name": "AwaitingRetry"})
+        run = client.read_flow_run(run.id)
+    state = run_flow(transcribe_new, flow_run=run, parameters=asked, return_type="state")
+    assert state.name == ends, state
+    assert list(children_of(state)) == ([] if ends == "Missed" else ["1954/slate.wav"])
+    if ends == "Missed":
+        assert "its night ended" in state.message and "by hand" in state.message
 
 
 @pytest.mark.usefixtures("server")

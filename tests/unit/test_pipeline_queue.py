@@ -18,6 +18,7 @@ from speechpipe.pipeline.queue import (
     PATIENCE_S,
     START_MS,
     WORTH,
+    Scheduled,
     Work,
     at_once,
     common_reason,
@@ -25,6 +26,8 @@ from speechpipe.pipeline.queue import (
     grouped,
     in_order,
     local_deadline,
+    missed,
+    night_over,
     queue,
 )
 from speechpipe.repositories.contract import Receipt
@@ -243,3 +246,39 @@ def test_one_that_differs_shows_that_it_is_not_everything(among: Receipt) -> Non
 def test_damaged_recordings_may_come_in_any_number() -> None:
     for error in ("UnreadableMedia", "UsageError"):
         assert common_reason([failure(error, "Fetch it again.")] * 50) is None
+
+
+@pytest.mark.parametrize(
+    ("until", "hours", "over"),
+    [
+        ("07:00", 8, False),  # 06:00, in its own night
+        ("07:00", 9, True),  # 07:00 sharp
+        ("07:00", 11, True),  # 09:00, by day
+        ("07:00", 28, True),  # 02:00 of the next night, which is not its own
+        ("21:00", 22, False),
+        ("", 1000, False),  # without an end nothing is too late
+    ],
+)
+def test_the_end_is_that_of_the_night_for_which_it_was_scheduled(until: str, hours: int, over: bool) -> None:
+    scheduled = NIGHT.astimezone().replace(day=21, hour=22)
+    end = night_over(until, scheduled, scheduled + timedelta(hours=hours))
+    assert (end is not None) is over
+    if end is not None:
+        assert (end - scheduled, f"{end:%H:%M}") == (timedelta(hours=9), "07:00")
+
+
+def test_after_days_off_at_most_one_missed_run_is_begun_and_none_outside_its_night() -> None:
+    evening = NIGHT.astimezone().replace(hour=22)
+
+    def runs(until: str, *days: int) -> list[Scheduled]:
+        return [Scheduled(str(day), evening + timedelta(days=day), until, "every night") for day in days]
+
+    by_day, at_night = evening + timedelta(days=3, hours=11), evening + timedelta(days=3, hours=4)
+    assert missed(runs("07:00", 0, 1, 2, 3), by_day).keys() == {"0", "1", "2", "3"}
+    assert missed(runs("07:00", 0, 1, 2, 3), at_night).keys() == {"0", "1", "2"}
+    told = missed(runs("", 0, 1, 2, 3, 4), by_day)
+    assert told.keys() == {"0", "1", "2"} and all("a later one does" in why for why in told.values())
+    assert missed([Scheduled("a", evening, "", "radio"), Scheduled("b", evening, "", "film")], by_day) == {}
+    (why,) = missed(runs("07:00", 0), by_day).values()
+    assert "22:00" in why and "07:00" in why and "by hand" in why
+    assert missed(runs("07:00", 4, 5), by_day) == {}, "what is still to come is left alone"

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from speechpipe.pipeline.report import ALREADY, FAILED, LEFT_OUT, WAITING, Report, Row, headline, without
+from speechpipe.pipeline.report import ALREADY, CANCELLED, FAILED, LEFT_OUT, WAITING, Report, Row, headline, without
 from speechpipe.repositories.contract import Receipt
 
 SPEECH = Row("a.wav", "speech", "English", 12, 0.9, 60_000, model="whisper-x", audio_ms=600_000, complete=True)
@@ -23,6 +23,7 @@ ROWS = (
     Row("f.wav", LEFT_OUT, message="Its rights do not allow transcription."),
     Row("g.wav", WAITING, message="It would not have been finished in time."),
     SPEECH.done_before(),
+    Row("h.wav", CANCELLED, message="It was cancelled by a person.", cure="Start it again."),
 )
 
 
@@ -33,6 +34,7 @@ def test_every_row_is_in_one_group_and_those_for_review_in_one_more() -> None:
         "incomplete": ["b.wav"],
         "no speech": ["d.mp3"],
         FAILED: ["e.wav"],
+        CANCELLED: ["h.wav"],
         "left out": ["f.wav"],
         WAITING: ["g.wav"],
         "done before": ["a.wav"],
@@ -49,7 +51,9 @@ def test_the_figures_are_of_what_was_done_now() -> None:
 
 
 def test_the_headline_counts_every_recording_once() -> None:
-    assert headline(ROWS) == "8 recordings: 4 transcribed, 1 already done, 1 left out, 1 waiting, 1 failed."
+    assert (
+        headline(ROWS) == "9 recordings: 4 transcribed, 1 already done, 1 left out, 1 waiting, 1 cancelled, 1 failed."
+    )
     assert headline(ROWS[:1]) == "1 recording: 1 transcribed."
     assert headline([]) == "There are no recordings in this folder."
 

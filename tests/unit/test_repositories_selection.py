@@ -13,6 +13,7 @@ import pytest
 from speechpipe.errors import RepositoryError
 from speechpipe.repositories import FolderRepository, Item, LeftOut, Package, Policy, Receipt, Selection, select, settle
 from speechpipe.repositories.selection import BACK_OFF, after_failure, back_off
+from speechpipe.repositories.undone import cancelled
 from speechpipe.settings import Night
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
@@ -413,6 +414,97 @@ def test_results_follow_when_rights_change(archive: Archive) -> None:
     (archive.source / "metadata.csv").write_text("path,identifier,may_publish\na.wav,A-1,yes\n")
     settle(archive.repository, archive.select())
     assert (archive.outputs / "a.wav.vtt").stat().st_mode & 0o044 == 0o044
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"curable": False, "message": "It is torn."}, "failed"),
+        ({"curable": True, "not_before": "2999-01-01T00:00:00Z"}, "waiting"),
+        ({"curable": True}, "retry"),
+        ({"status": "cancelled"}, "cancelled"),
+    ],
+)
+@pytest.mark.parametrize(("before", "after"), [("no", "yes"), ("yes", "no")], ids=["opened", "restricted"])
+def test_why_it_is_not_done_follows_when_rights_change(
+    changes: dict[str, object], kind: str, before: str, after: str, archive: Archive
+) -> None:
+    archive.add("a.wav")
+    allow(archive, before)
+    failed = archive.fail("a.wav", **changes)
+    allow(archive, after)
+    settled = settle(archive.repository, archive.select(), NOW)
+    assert [choice.kind for choice in settled.choices] == [kind], "it is still known"
+    here, left = archive.outputs, archive.repository.restricted
+    here, left = (here, left) if after == "yes" else (left, here)
+    assert records(left) == [] and records(here) == ["a.wav.speechpipe.failed.json"]
+    receipt = archive.repository.existing(archive.item("a.wav"))
+    assert receipt == replace(failed, restricted=after == "no")
+    archive.done("a.wav")
+    assert records(here) == records(left) == []
+
+
+def test_a_failure_goes_with_the_results_from_before_when_rights_change(archive: Archive) -> None:
+    archive.add("a.wav")
+    allow(archive, "yes")
+    archive.done("a.wav")
+    failed = archive.fail("a.wav", source_size=1)
+    allow(archive, "no")
+    settle(archive.repository, archive.select(), NOW)
+    assert [path for path in archive.outputs.rglob("*") if path.is_file()] == []
+    item = archive.item("a.wav")
+    assert archive.repository.existing(item) == replace(failed, restricted=True), "of the file as it was then"
+    done = archive.repository.existing(item, done=True)
+    assert done is not None and all(path.exists() for path in archive.repository.paths(item, done))
+
+
+def test_what_was_skipped_leaves_nothing_behind_when_its_rights_allow_it(archive: Archive) -> None:
+    archive.add("a.wav")
+    (archive.source / "metadata.csv").write_text("path,may_transcribe,may_publish\na.wav,no,no\n")
+    settle(archive.repository, archive.select(), NOW)
+    assert records(archive.repository.restricted)
+    (archive.source / "metadata.csv").write_text("path,may_transcribe,may_publish\na.wav,yes,yes\n")
+    selection = settle(archive.repository, archive.select(), NOW)
+    assert [(choice.kind, choice.reason) for choice in selection.choices] == [("new", "Its rights now allow it.")]
+    assert records(archive.repository.restricted) == []
+
+
+def test_what_fails_or_is_done_under_other_rights_stands_on_one_side(archive: Archive) -> None:
+    archive.add("a.wav")
+    allow(archive, "no")
+    archive.fail("a.wav")
+    allow(archive, "yes")
+    archive.fail("a.wav")
+    assert records(archive.repository.restricted) == [] and records(archive.outputs)
+    allow(archive, "no")
+    archive.done("a.wav")
+    assert records(archive.outputs) == records(archive.repository.restricted) == []
+
+
+def test_what_a_person_cancelled_is_left_until_it_is_asked_for(archive: Archive) -> None:
+    item = archive.add("a.wav")
+    receipt = cancelled(item, archive.repository.stat(item), NOW)
+    archive.repository.record_failure(item, receipt)
+    assert archive.repository.existing(item) == receipt
+    kind, reason = archive.kind("a.wav", now=NOW + timedelta(days=30))
+    assert kind == "cancelled" and reason.startswith("It was cancelled by a person. To do it after all, ")
+    for policy in (replace(POLICY, rerun="failed"), replace(POLICY, software="speechpipe 2", model="other")):
+        assert archive.kind("a.wav", policy)[0] == "cancelled"
+    assert archive.select().todo == () and archive.select().sentence == "1 recording: 1 cancelled by a person."
+    for policy in (replace(POLICY, cancelled=True), replace(POLICY, rerun="all")):
+        assert archive.kind("a.wav", policy) == ("retry", "A person cancelled it, and it is now asked for.")
+    archive.add("a.wav", b"digitised anew")
+    assert archive.kind("a.wav") == ("changed", "Its file has changed since a person cancelled it.")
+    archive.done("a.wav")
+    assert archive.kind("a.wav")[0] == "done"
+
+
+def allow(archive: Archive, may_publish: str) -> None:
+    (archive.source / "metadata.csv").write_text(f"path,may_transcribe,may_publish\na.wav,yes,{may_publish}\n")
+
+
+def records(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*.failed.json"))
 
 
 def test_a_failure_of_a_restricted_recording_tells_no_title(archive: Archive) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import multiprocessing.synchronize
 import os
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,22 @@ def test_two_runs_on_one_recording_one_works_and_the_other_says_so(workspace: Wo
 def test_other_recordings_are_not_held_up(workspace: Workspace, tmp_path: Path) -> None:
     with workspace.locked("a"), Workspace(tmp_path, "cd" * 32).locked("b") as second:
         assert second.folder != workspace.folder
+
+
+def test_who_waits_gets_it_when_the_other_lets_go(workspace: Workspace, tmp_path: Path) -> None:
+    other = ExitStack()
+    other.enter_context(workspace.locked("reel.wav"))
+    looks: list[int] = []
+
+    def waiting() -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            other.close()
+
+    with Workspace(tmp_path, CONTENT).locked("copy.wav", waiting) as held:
+        assert held.folder == workspace.folder and len(looks) == 3
+    with workspace.locked("reel.wav", waiting):
+        assert len(looks) == 3, "nobody waits for what is free"
 
 
 def hold(root: Path, ready: multiprocessing.synchronize.Event) -> None:

@@ -179,8 +179,9 @@ def test_known_refusals(results: dict[str, dict[str, object]], name: str) -> Non
 
 def test_what_decodes_can_be_chunked(fixtures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """In this process, so that noise of the libraries would be seen."""
-    seen = 0
+    tried = seen = 0
     for number, path in enumerate(sorted(path for path in fixtures.rglob("*") if path.is_file())):
+        tried += 1
         try:
             probe(path)
             decoded: Decoded = decode(path, tmp_path / str(number), "auto")
@@ -195,5 +196,5 @@ def test_what_decodes_can_be_chunked(fixtures: Path, tmp_path: Path, capfd: pyte
             assert all(a[1] <= b[0] for a, b in pairwise(spans))
             assert all(0 <= start < end <= decoded.duration_ms for start, end in spans)
             seen += 1
-    assert seen >= 11
+    assert seen > tried / 2
     assert capfd.readouterr() == ("", "")

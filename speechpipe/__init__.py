@@ -9,6 +9,7 @@ Importing this loads no engine; each name is loaded when it is first used.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from speechpipe.pipeline import Transcriber, transcribe
     from speechpipe.settings import Settings
     from speechpipe.transcript import Event, Media, Segment, Step, Transcript, Word
+
+#: Libraries that tell their makers of their use read these when they are imported, onnxruntime too early for a call.
+_SILENT = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+os.environ.update(_SILENT)
 
 _HOMES = {
     "Event": "transcript",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import speechpipe  # noqa: F401  # first of all: no test lets a library report its use
 from tests.containers import RATE, read_channels
 from tests.sounds import levelled
 

@@ -12,6 +12,7 @@ import pytest
 
 from flows.demo import closing, main
 from flows.rows import Row, columns
+from tests.e2e.watched import Home
 
 
 @pytest.fixture
@@ -23,10 +24,13 @@ def source(tmp_path: Path, root: Path) -> Path:
     return folder
 
 
-def demo(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SPEECHPIPE_"))}
+def demo(root: Path, home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
     # A server that another job has set up must not be used.
-    env |= {"SPEECHPIPE_ENGINE": "fake", "COLUMNS": "100", "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    env = home.environment | {
+        "SPEECHPIPE_ENGINE": "fake",
+        "COLUMNS": "100",
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+    }
     command = [sys.executable, "-m", "flows.demo", "--model", "auto", "--aligner", "none", *arguments]
     return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=200, check=False)
 
@@ -35,7 +39,8 @@ def test_the_first_run_explains_each_recording_and_the_second_has_nothing_to_do(
     source: Path, tmp_path: Path, root: Path
 ) -> None:
     arguments = ("--source", str(source), "--output", str(tmp_path / "out"))
-    first, second = demo(root, *arguments), demo(root, *arguments)
+    home = Home(tmp_path / "visitor")
+    first, second = demo(root, home, *arguments), demo(root, home, *arguments)
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     table = first.stdout.split("\n\n")[0].strip().splitlines()
     assert table[0].split() == ["recording", "outcome", "language", "words", "confidence", "time", "first", "words"]
@@ -50,6 +55,7 @@ def test_the_first_run_explains_each_recording_and_the_second_has_nothing_to_do(
     assert second.stdout.split("Files:\n")[1] == first.stdout.split("Files:\n")[1]
     assert "Traceback" not in first.stderr + second.stderr
     assert (tmp_path / "out" / ".prefect" / "prefect.db").is_file()
+    assert (home.left(), home.called()) == ([], []), "nothing phones home"
 
 
 @pytest.mark.usefixtures("bare_environment")

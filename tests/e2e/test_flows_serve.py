@@ -221,15 +221,22 @@ def test_a_folder_and_a_model_that_came_later_are_offered_in_the_forms(served: S
     put(Store(served.folder / "models"), "NbAiLab/nb-whisper-small")
 
     def offered() -> str | None:
-        form = served.deployments()["Transcribe new recordings"]["parameter_openapi_schema"]["definitions"]
-        models = form["How"]["properties"]["model"]["enum"]
-        there = "1999" in form["NewRecordings"]["properties"]["collection"]["enum"]
+        """The model as both forms show it: they are refreshed one after the other."""
+        deployments = served.deployments()
+        new, one = (
+            deployments[name]["parameter_openapi_schema"]["definitions"]
+            for name in ("Transcribe new recordings", "Transcribe one recording")
+        )
+        there = "1999" in new["NewRecordings"]["properties"]["collection"]["enum"]
+        models = set.intersection(*(set(form["How"]["properties"]["model"]["enum"]) for form in (new, one)))
         return next((shown for shown in models if there and shown.startswith("NbAiLab/nb-whisper-small (")), None)
 
     model = eventually(offered, "1999 and the model are choices", 120)
     asked = {"recording": {"recording": "1954/slate.wav"}, "how": {"model": model}}
     state = served.wait(served.run("Transcribe one recording", asked))
     assert state["message"].startswith("1954/slate.wav: speech"), "its run knows the model too"
+    hidden = [path.name for path in served.folder.iterdir() if path.name.startswith(".")]
+    assert hidden == [], "nothing of its libraries is left in the home of whoever serves"
 
 
 BLOCK = """

@@ -120,7 +120,12 @@ class Withdrawn(_Form):
     sure: bool = Field(
         default=False,
         title="Erase the transcripts",
-        description="Also those that a person has corrected. They cannot be brought back; the recording stays.",
+        description="Without this tick nothing is erased. They cannot be brought back; the recording stays.",
+    )
+    with_corrections: bool = Field(
+        default=False,
+        title="Erase corrections too",
+        description="What a person has changed. Without this tick it is kept with the restricted results.",
     )
 
 

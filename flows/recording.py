@@ -22,7 +22,7 @@ from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Completed, Failed
 
 from speechpipe.cli.console import fault
-from speechpipe.errors import CancelledByPerson, Interrupted, SpeechpipeError
+from speechpipe.errors import CancelledByPerson, Interrupted, SpeechpipeError, Withdrawn
 from speechpipe.pipeline import Run, Transcriber
 from speechpipe.pipeline.report import Row
 from speechpipe.repositories.contract import Receipt
@@ -101,9 +101,10 @@ def failed(asked: str, found: Found | None, error: SpeechpipeError) -> State[Any
     name = found.name if found else asked
     told, cure = (told_in_public(found, text) if found else below(text) for text in (error.message, error.advice))
     next_time = "It is tried again in the next run by itself." if error.curable else "It is not tried again by itself."
-    create_markdown_artifact(
-        f"**{escaped(told)}**\n\n{escaped(cure)}\n\n{next_time}", key=slug("failed", name), description="What to do"
-    )
+    if not isinstance(error, Withdrawn):  # of which the page is to keep nothing
+        create_markdown_artifact(
+            f"**{escaped(told)}**\n\n{escaped(cure)}\n\n{next_time}", key=slug("failed", name), description="What to do"
+        )
     log.error("%s %s", told, cure)
     return Failed(message=f"{told} {cure}", data=type(error)(told, cure=cure))
 

@@ -128,15 +128,21 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
 
 
 def _keep_up(interrupted: list[Any]) -> None:
-    """Go on with the batches that a stop interrupted, then offer new collections and models as they come."""
+    """Forget what was withdrawn, go on with the batches that a stop interrupted, then offer new collections and models
+    and forget what is withdrawn elsewhere, as they come."""
     from .deployments import go_on, refresh_forms
+    from .traces import Watch
 
-    pause = threading.Event()
+    pause, withdrawn = threading.Event(), Watch()
+    with _told():
+        withdrawn.look(Places.from_environment())
     with _told():
         go_on(interrupted)
     while not pause.wait(SECONDS_BETWEEN_REFRESHES):
         with _told():
             refresh_forms()
+        with _told():
+            withdrawn.look(Places.from_environment())
 
 
 @contextmanager

@@ -68,6 +68,16 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def remove_empty(folder: Path, top: Path) -> None:
+    """Remove ``folder`` and those above it, below ``top``, as far as nothing is in them."""
+    while folder != top and folder.is_relative_to(top):
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
 def sha256_file(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:

@@ -27,6 +27,8 @@ A corrected file is compared with the JSON beside it, so that all that was
 not changed keeps its times, confidences and provenance.
 """
 
+UNRECORDED = "Note: beside the results nothing can be written, so a withdrawal will not find what is written now."
+
 
 @click.command("convert", epilog=EPILOG)
 @click.argument("transcript", metavar="TRANSCRIPT", type=click.Path(path_type=Path))
@@ -55,6 +57,7 @@ def command(transcript: Path, formats: tuple[str, ...], output: Path | None, ove
     from speechpipe.formats import compose
     from speechpipe.formats.report import report
     from speechpipe.pipeline.corrections import open_transcript, realigned, stem_of
+    from speechpipe.pipeline.traces import record_conversion
     from speechpipe.settings import Settings
 
     preset = how["captions"]
@@ -81,6 +84,10 @@ def command(transcript: Path, formats: tuple[str, ...], output: Path | None, ove
     targets = targets_of(folder, output, written)
     for path, content in targets.items():
         refuse_other(path, content, transcript, overwrite)
+    try:
+        record_conversion([transcript, *([opened.original] if opened.original else [])], stem, targets)
+    except OutputError:  # results that may be read and no more
+        note(UNRECORDED)
     for path, content in targets.items():
         write_atomically(path, content)
         say(shown(path))

@@ -37,6 +37,7 @@ def export(
     folder = target / PurePosixPath(item.location).parent
     if not folder.resolve().is_relative_to(target.resolve()):
         raise OutputError(f"{folder} leads out of {target}.", cure="Remove the link.")
+    repository.record_copies(item, receipt, {folder / filename: files[filename] for filename in asked})
     for filename in asked:
         write_atomically(folder / filename, files[filename])
     return [folder / filename for filename in asked]

@@ -90,10 +90,12 @@ class Run:
         self._began = time.monotonic()
 
     def already(self) -> Receipt | None:
-        """The receipt, where this input was done with these settings and its files are still there."""
+        """The receipt, where this input was done with these settings and its files are still there. Raises Withdrawn:
+        it was withdrawn since."""
         receipt = self.repository.existing(self.item) if self.item.standing != "forbidden" else None
         if receipt is None or receipt.status != "done" or receipt.key != self.key:
             return None
+        refuse_withdrawn(self.transcriber.settings, self.repository, self.item, receipt.source_sha256)
         if not all(path.exists() for path in self.repository.paths(self.item, receipt)):
             return None
         if not same_file(receipt, self.repository.stat(self.item)):
@@ -170,12 +172,14 @@ class Run:
         try:
             if isinstance(error, SpeechpipeError):
                 self._record(error)
+            self._leave_no_scratch_of_what_was_withdrawn()
         finally:
             self._stack.close()
 
     def chunk(self, progress: Progress | None = None) -> Summary:
-        """Raises RepositoryError where the recording changed, or was gone, while it was read."""
-        summary = self._stages.chunk(progress)
+        """Raises RepositoryError where the recording changed, or was gone, while it was read. All stages raise
+        Withdrawn where it was withdrawn meanwhile."""
+        summary = self._stages.chunk(self._watched(progress))
         try:
             after, before = self.repository.stat(self.item), self.fetched.stat
             if summary.reused or (after.size, after.mtime_ns) == (before.size, before.mtime_ns):
@@ -187,10 +191,10 @@ class Run:
             raise
 
     def transcribe(self, progress: Progress | None = None) -> Summary:
-        return self._stages.transcribe(progress)
+        return self._stages.transcribe(self._watched(progress))
 
     def align(self, progress: Progress | None = None) -> Summary:
-        return self._stages.align(progress)
+        return self._stages.align(self._watched(progress))
 
     def transcript(self) -> Transcript:
         """What the stages found; all three must be done."""
@@ -200,17 +204,52 @@ class Run:
         return replace(found, identifier=item.identifier, title=item.title, rights=item.rights)
 
     def deposit(self) -> Receipt:
-        """Write every format into the repository, the receipt last; then let the scratch audio go."""
+        """Write every format into the repository, the receipt last; then let the scratch audio go.
+
+        Raises:
+            Withdrawn: it was withdrawn meanwhile; nothing of it stays.
+        """
         transcript = self.transcript()
         settings = self.transcriber.settings
         files, describe = formats.parts(transcript, settings.formats, settings.captions)
         with self.repository.held(self.item):
-            # Much may have happened since the recording was fetched.
-            refuse_withdrawn(settings, self.repository, self.item, self.fetched.sha256)
+            # Much may have happened since the recording was fetched. A tombstone stands before anything is erased, and
+            # what is erased is held too: so either this is seen here, or the files are seen there.
+            self._refuse_withdrawn()
             self._refuse_anothers(self.fetched)
             self.deposited = self.repository.deposit(self.item, Package(files, self._receipt(transcript), describe))
+        try:
+            self._refuse_withdrawn()
+        except Withdrawn:  # who withdrew it erases it, but may be killed
+            self.repository.erase(self.deposited.receipt)
+            raise
         self._stages.workspace.drop_pcm()
         return self.deposited.receipt
+
+    def _leave_no_scratch_of_what_was_withdrawn(self) -> None:
+        """Right before the lock is let go: who withdraws leaves the scratch to whom holds it."""
+        try:
+            self._refuse_withdrawn(by_name=False)
+        except Withdrawn:
+            self._stages.workspace.remove()
+        except RepositoryError:
+            pass  # a tombstone that cannot be read: that was said, and stops the next run too
+
+    def _refuse_withdrawn(self, *, by_name: bool = True) -> None:
+        refuse_withdrawn(
+            self.transcriber.settings, self.repository, self.item, self.fetched.sha256, by_name=by_name
+        )  # fmt: skip
+
+    def _watched(self, progress: Progress | None) -> Progress:
+        """``progress``, at whose every call the work ends where the recording was withdrawn."""
+        self._refuse_withdrawn()
+
+        def told(stage: str, done_ms: int, total_ms: int) -> None:
+            self._refuse_withdrawn(by_name=False)
+            if progress is not None:
+                progress(stage, done_ms, total_ms)
+
+        return told
 
     @property
     def fetched(self) -> Fetched:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from speechpipe.errors import RepositoryError
+from speechpipe.repositories.copies import Erased
 from speechpipe.transcript import Outcome, Rights
 
 Status = Literal["done", "failed", "skipped", "cancelled", "withdrawn"]
@@ -224,7 +225,7 @@ class Repository(Protocol):
         ...
 
     def deposit(self, item: Item, package: Package) -> Deposited:
-        """Write the package. Raises ``OutputError``."""
+        """Write the package. Raises ``OutputError``; ``Withdrawn`` where a tombstone stands, asked for last of all."""
         ...
 
     def check_room(self) -> None:
@@ -232,7 +233,8 @@ class Repository(Protocol):
         ...
 
     def record_failure(self, item: Item, receipt: Receipt) -> None:
-        """Keep a receipt of what failed, was skipped or cancelled; never touches the outputs of an earlier success."""
+        """Keep a receipt of what failed, was skipped or cancelled; never touches the outputs of an earlier success. Of
+        what was withdrawn nothing is kept."""
         ...
 
     def move(self, receipt: Receipt, item: Item) -> Receipt:
@@ -247,16 +249,32 @@ class Repository(Protocol):
         """All files of every version with their records, and of these the ones that a person corrected."""
         ...
 
-    def erase(self, receipt: Receipt) -> tuple[Path, ...]:
-        """Remove what ``results`` names, a person's corrections too; returns it. Raises ``OutputError``."""
+    def kept(self, receipt: Receipt) -> tuple[Path, ...]:
+        """What a person had changed of a recording whose results were erased, where it lies now."""
+        ...
+
+    def erase(self, receipt: Receipt, *, corrections: bool = False) -> Erased:
+        """Remove what ``results`` names, on the side that the receipt tells of, and the copies that were made of it.
+
+        What a person changed is brought aside, with the restricted results; with ``corrections`` it is removed as well,
+        and so is what was brought aside before. May be repeated after a kill. Raises ``OutputError``.
+        """
+        ...
+
+    def record_copies(self, item: Item, receipt: Receipt, copies: Mapping[Path, bytes]) -> None:
+        """Keep where copies of the results go, before they are written. Raises ``OutputError``."""
+        ...
+
+    def erase_copies(self, receipt: Receipt) -> Erased:
+        """Remove the copies alone, as when a recording's rights close; else as ``erase``."""
         ...
 
     def tombstones(self) -> Iterator[Receipt]:
         """What was withdrawn."""
         ...
 
-    def tombstone(self, item: Item, sha256: str | None = None) -> Receipt | None:
-        """The tombstone of this item, or of this content whatever its name."""
+    def tombstone(self, item: Item | None, sha256: str | None = None) -> Receipt | None:
+        """The tombstone of this item, or of this content whatever its name; of the content alone without an item."""
         ...
 
     def withdraw(self, receipt: Receipt) -> None:

@@ -6,15 +6,16 @@ import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from speechpipe.errors import MediaNotFound, RepositoryError
-from speechpipe.files import check_room, sha256_bytes
+from speechpipe.errors import MediaNotFound, RepositoryError, Withdrawn
+from speechpipe.files import check_room, remove_empty, sha256_bytes
 from speechpipe.repositories import fixity, metadata
 from speechpipe.repositories.contract import Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
+from speechpipe.repositories.copies import Erased, clear
 from speechpipe.repositories.metadata import Table
 from speechpipe.repositories.receipts import same_file
 from speechpipe.repositories.rights import is_known, masked, may_show, public_name, standing
@@ -35,6 +36,9 @@ MEDIA_ENDINGS = frozenset(
 _NOT_ARCHIVE = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN", "@eaDir", "__MACOSX"})
 
 _COPY, _OF_WHICH = "It is an access copy of", "of which the preservation file is transcribed."
+
+#: Below the restricted results: what a person had changed of recordings that were withdrawn.
+KEPT = "kept-corrections"
 
 #: A file's name has at most 255 bytes nearly everywhere; the endings of results and temporary files need some of them.
 _LONGEST_NAME = 200
@@ -91,13 +95,18 @@ class FolderRepository:
                 raise MediaNotFound(f"{path} is not a file.", cure="Give a file.")
         except OSError as error:
             raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
+        return cls.around(path, outputs), Item(path.name, (Part(path.name),))
+
+    @classmethod
+    def around(cls, path: Path, outputs: Path | None = None) -> FolderRepository:
+        """The repository in which a file is done that a person names; it may be gone by now."""
         # Of "." and ".." only the folder's links are resolved: the file keeps the name that it was given.
         folder = path.parent.resolve()
         repository = cls(folder, outputs, follow_links=True)
         # Recordings of one name from several folders meet in ``outputs``; beside the recording they cannot.
         if outputs is not None and outputs.resolve() != folder:
             repository.origin = sha256_bytes(os.fsencode(folder))[:16]
-        return repository, Item(path.name, (Part(path.name),))
+        return repository
 
     def discover(self, left_out: list[LeftOut] | None = None) -> Iterator[Item]:
         """Every file with the ending of a recording or a row of metadata, hidden ones apart, in the order of names.
@@ -196,7 +205,10 @@ class FolderRepository:
         return self._shelf(item).held()
 
     def deposit(self, item: Item, package: Package) -> Deposited:
-        deposited = self._shelf(item).put(package)
+        with self.held(item):
+            if self.tombstone(item, package.receipt.source_sha256) is not None:
+                raise Withdrawn(f"{public_name(item)} was withdrawn.")
+            deposited = self._shelf(item).put(package)
         self._other_shelf(item).drop_failure()
         return deposited
 
@@ -206,7 +218,9 @@ class FolderRepository:
             check_room(self.restricted)
 
     def record_failure(self, item: Item, receipt: Receipt) -> None:
-        self._shelf(item).put_failure(receipt)
+        with self.held(item):
+            if self.tombstone(item, receipt.source_sha256) is None:
+                self._shelf(item).put_failure(receipt)
         self._other_shelf(item).drop_failure()
 
     def move(self, receipt: Receipt, item: Item) -> Receipt:
@@ -219,13 +233,33 @@ class FolderRepository:
         shelf = self._shelf_of(receipt)
         return shelf.all_files(), shelf.corrected()
 
-    def erase(self, receipt: Receipt) -> tuple[Path, ...]:
-        return self._shelf_of(receipt).erase()
+    def kept(self, receipt: Receipt) -> tuple[Path, ...]:
+        # What a kill left half written is none of theirs.
+        return tuple(path for path in self._all_kept(receipt) if not path.name.startswith("."))
+
+    def erase(self, receipt: Receipt, *, corrections: bool = False) -> Erased:
+        aside = None if corrections else self._kept(receipt)
+        done = self._shelf_of(receipt).erase(receipt.source_sha256, aside)
+        if corrections:
+            for path in self._all_kept(receipt):
+                done += clear(path, (), None)
+            remove_empty(self._kept(receipt), self.restricted)
+        return done
+
+    def record_copies(self, item: Item, receipt: Receipt, copies: Mapping[Path, bytes]) -> None:
+        self._shelf(item).record_copies(receipt.version, copies)
+
+    def erase_copies(self, receipt: Receipt) -> Erased:
+        shelf = self._shelf_of(receipt)
+        if not shelf.folder.is_dir():
+            return Erased()
+        with shelf.held():
+            return shelf.erase_copies(receipt.source_sha256, self._kept(receipt))
 
     def tombstones(self) -> Iterator[Receipt]:
         return self._graves.all()
 
-    def tombstone(self, item: Item, sha256: str | None = None) -> Receipt | None:
+    def tombstone(self, item: Item | None, sha256: str | None = None) -> Receipt | None:
         # A person may have withdrawn the file where it lies, and another now ask for results elsewhere.
         return self._graves.of(item, sha256) or Graves(self.source).of(item, sha256)
 
@@ -260,6 +294,14 @@ class FolderRepository:
         is_own = told.parent == folder and _short(told.name) == shelf.name
         location = told if is_own else folder / shelf.name
         return replace(receipt, location=location.as_posix(), restricted=shelf.private)
+
+    def _all_kept(self, receipt: Receipt) -> list[Path]:
+        folder = self._kept(receipt)
+        return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+
+    def _kept(self, receipt: Receipt) -> Path:
+        shelf = self._at(receipt.location or receipt.identifier, True)
+        return self.restricted / KEPT / shelf.folder.relative_to(self.restricted) / shelf.name
 
     def _tree(self, restricted: bool) -> Path:
         return self.restricted if restricted else self.outputs

@@ -198,6 +198,7 @@ class _Seen:
     def __init__(self, repository: Repository, policy: Policy, now: datetime) -> None:
         self.repository, self.policy, self.now = repository, policy, now
         self.tombstones = tuple(repository.tombstones())
+        self.withdrawn = {grave.source_sha256 for grave in self.tombstones} - {None}
 
     def choice(self, item: Item) -> Choice:
         receipt = self.repository.existing(item)
@@ -208,6 +209,8 @@ class _Seen:
         choice = Choice(item, "done", "", receipt, stat, _changed(stat, self.now))
         if any(covers(grave, item) for grave in self.tombstones):
             return replace(choice, kind="withdrawn", reason="It was withdrawn.")
+        if receipt and receipt.source_sha256 in self.withdrawn and same_file(receipt, stat):
+            return replace(choice, kind="withdrawn", reason="It was withdrawn under another name.")
         if item.standing == "forbidden":
             left = " Results from before still stand." if receipt and receipt.status == "done" else ""
             return replace(choice, kind="forbidden", reason=rights.why(item) + left)

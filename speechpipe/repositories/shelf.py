@@ -19,13 +19,16 @@ from typing import Any
 
 from speechpipe.errors import OutputError, RepositoryError
 from speechpipe.files import explained, sha256_bytes, sha256_file, sync_folder, write_atomically
-from speechpipe.repositories import receipts
+from speechpipe.repositories import copies, receipts
 from speechpipe.repositories.contract import Deposited, Package, Receipt
+from speechpipe.repositories.copies import Erased, clear, erase, recorded
 from speechpipe.repositories.holding import holding
 
 MANIFEST = ".speechpipe.json"
 PENDING = ".speechpipe.pending.json"
 FAILURE = ".speechpipe.failed.json"
+COPIES = copies.ENDING
+RECORDS = (MANIFEST, PENDING, FAILURE, COPIES)
 
 #: Versions are looked for up to this many numbers behind the last one found, since a person may delete some.
 _GAP = 8
@@ -71,7 +74,7 @@ class Shelf:
             OutputError: it cannot be written. RepositoryError: a file's ending that is not allowed.
         """
         for suffix in package.files:
-            if not suffix.startswith(".") or {"/", "\0"} & set(suffix) or suffix in (MANIFEST, PENDING, FAILURE):
+            if not suffix.startswith(".") or {"/", "\0"} & set(suffix) or suffix in RECORDS:
                 raise RepositoryError(f"{suffix!r} is not the ending of an output.")
         with self.held(), explained(self.folder / self.name):
             version = self._version_for(package)
@@ -138,6 +141,7 @@ class Shelf:
                     (other.folder / new).chmod(0o600 if other.private else 0o644)
         receipt = replace(manifest, files=digests, **about)
         other._write_record(other._path(MANIFEST, version), receipts.to_json(receipt))
+        copies.carry(self._path(COPIES, version), other._path(COPIES, version), private=other.private)
         # Its pending record first: beside a person's correction it would say that the move broke off.
         for path in (other._path(PENDING, version), self._path(MANIFEST, version), self._path(PENDING, version)):
             path.unlink(missing_ok=True)
@@ -148,27 +152,75 @@ class Shelf:
         files: list[Path] = []
         records: list[Path] = [self._path(FAILURE)]
         for version in range(1, self._last_version() + 1):
-            names = {*self._known(version), *(self._stem(version) + ending for ending in _USUAL)}
-            files += [self.folder / name for name in sorted(names)]
-            files += [self.folder / f".{name}.part" for name in sorted(names)]
-            records += [self._path(PENDING, version), self._path(MANIFEST, version)]
+            names = self._names(version)
+            files += [self.folder / name for name in names]
+            files += [self.folder / f".{name}.part" for name in names]
+            records += [self._path(ending, version) for ending in (COPIES, PENDING, MANIFEST)]
         return tuple(path for path in (*files, *records) if os.path.lexists(path))
 
-    def erase(self) -> tuple[Path, ...]:
-        """Remove ``all_files``; the records go last, so that what a kill leaves is found again.
+    def erase(self, content: str | None, aside: Path | None) -> Erased:
+        """Remove ``all_files``, and the copies that were made of them. What is not as we left it is a person's work and
+        goes to the folder ``aside``; where that is None, it is removed too. The records go last, so that what a kill
+        leaves is found again. ``content``: the digest of the recording, where the records do not tell.
 
         Raises:
             OutputError: they cannot be removed.
         """
         if not self.folder.is_dir():
-            return ()
+            return Erased()
         with self.held(), explained(self.folder / self.name):
-            gone = self.all_files()
-            for path in gone:
+            return self._erase(content, aside)
+
+    def _erase(self, content: str | None, aside: Path | None) -> Erased:
+        records = [path for path in self.all_files() if path.name.endswith(RECORDS)]
+        done = self.erase_copies(content, aside)
+        for version in range(1, self._last_version() + 1):
+            known, contents = self._known(version), self._sources(version, content)
+            for name in self._names(version):
+                path = self.folder / name
+                if name in known and os.path.lexists(path):
+                    done += clear(path, known[name], aside)
+                elif name not in known:
+                    done += erase({path: ()}, contents, aside) if os.path.lexists(path) else Erased()
+                elif path not in (*done.erased, *done.kept) and name in self._files(version):
+                    done += Erased(gone=(path,))
+                if os.path.lexists(torn := self.folder / f".{name}.part"):
+                    done += clear(torn, (), None)
+        for path in records:
+            path.unlink(missing_ok=True)
+        if records:
+            sync_folder(self.folder)
+        return done + Erased(erased=tuple(records))
+
+    def erase_copies(self, content: str | None, aside: Path | None) -> Erased:
+        """Remove the copies that were made of what stands here, then the record of them; as ``erase``."""
+        done = Erased()
+        for version in range(1, self._last_version() + 1):
+            known, path = self._known(version), self._path(COPIES, version)
+            here = self.folder.resolve()
+            there = {
+                copy: digests | (known.get(copy.name, set()) if copy.parent == here else set())
+                for copy, digests in recorded(path).items()
+            }
+            done += erase(there, self._sources(version, content), aside)
+            with explained(path):
                 path.unlink(missing_ok=True)
-            if gone:
-                sync_folder(self.folder)
-        return gone
+        return done
+
+    def _sources(self, version: int, content: str | None) -> set[str]:
+        manifest = self._manifest(version)
+        return {digest for digest in (content, manifest and manifest.source_sha256) if digest}
+
+    def _files(self, version: int) -> Mapping[str, str]:
+        manifest = self._manifest(version)
+        return manifest.files if manifest else {}
+
+    def _names(self, version: int) -> list[str]:
+        return sorted({*self._known(version), *(self._stem(version) + ending for ending in _USUAL)})
+
+    def record_copies(self, version: int, files: Mapping[Path, bytes]) -> None:
+        """Keep where copies of a version go. Raises ``OutputError``."""
+        copies.record(self._path(COPIES, version), files, private=self.private)
 
     def corrected(self) -> tuple[Path, ...]:
         """The files of all versions that are not as we left them."""
@@ -226,8 +278,7 @@ class Shelf:
     def _known(self, version: int) -> Digests:
         """The digests that the manifest and the pending record have of each file of a version."""
         known: Digests = {}
-        manifest = self._manifest(version)
-        for name, digest in (manifest.files if manifest else {}).items():
+        for name, digest in self._files(version).items():
             known.setdefault(name, set()).add(digest)
         for name, digests in self._pending(version).items():
             known.setdefault(name, set()).update(digests)

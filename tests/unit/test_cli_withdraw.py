@@ -64,11 +64,16 @@ def test_it_asks_and_names_what_a_person_corrected(
 
     monkeypatch.setattr(module, "sys", type("sys", (), {"stdin": Terminal}))
     refused = run("withdraw", "tapes.wav", input="n\n")
-    assert refused.exit_code == 130 and "1 corrected files" in refused.stderr
-    assert "corrected by a person: out-tapes/tapes.wav.vtt" in refused.stderr
+    assert refused.exit_code == 130 and "brought to the restricted results" in refused.stderr
+    assert "changed by a person: out-tapes/tapes.wav.vtt" in refused.stderr
     assert (tapes / "out-tapes" / "tapes.wav.vtt").read_text() == "by a person"
-    assert run("withdraw", "tapes.wav", input="y\n").exit_code == 0
-    assert not (tapes / "out-tapes" / "tapes.wav.vtt").exists()
+    agreed = run("withdraw", "tapes.wav", input="y\n")
+    kept = Path("out-tapes-restricted/kept-corrections/tapes.wav/tapes.wav.vtt")
+    assert agreed.exit_code == 0 and f"changed by a person, now in {kept}" in agreed.stdout
+    assert not (tapes / "out-tapes" / "tapes.wav.vtt").exists() and kept.read_text() == "by a person"
+    assert "--with-corrections erases them" in agreed.stdout
+    assert run("withdraw", "tapes.wav", "--with-corrections", input="y\n").exit_code == 0
+    assert not kept.exists()
 
 
 def test_without_anybody_to_ask_nothing_is_erased(tapes: Path, run: Callable[..., Result]) -> None:
@@ -102,6 +107,88 @@ def test_folders_can_be_named_without_settings(tapes: Path, run: Callable[..., R
     result = run("withdraw", "tapes.wav", "--folder", "tapes", "--output", "out-tapes", "--yes")
     assert result.exit_code == 0 and "5 files erased" in result.stdout
     assert run("withdraw", "absent", "--folder", "tapes", "--output", "out-tapes", "--yes").exit_code == 3
+
+
+@pytest.mark.parametrize("settings", [True, False])
+def test_in_the_folder_of_recordings_results_are_found_or_it_is_an_error(
+    settings: bool, tapes: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never are masters given a tombstone for results that stand elsewhere."""
+    transcribed(run)
+    if settings:
+        relative = (tapes / "speechpipe.toml").read_text()
+        absolute = relative.replace('= "tapes"', f'= "{tapes}/tapes"').replace('"out-tapes"', f'"{tapes}/out-tapes"')
+        (tapes / "settings.toml").write_text(absolute)
+        monkeypatch.setenv("SPEECHPIPE_SETTINGS", str(tapes / "settings.toml"))
+    monkeypatch.chdir(tapes / "tapes")
+    result = run("withdraw", "tapes.wav", "--yes")
+    if settings:
+        assert result.exit_code == 0 and "5 files erased" in result.stdout
+    else:
+        assert result.exit_code == 3 and "nothing was withdrawn. Check the name; give the --output" in result.stderr
+        assert (tapes / "out-tapes" / "tapes.wav.vtt").exists()
+        found = run("withdraw", "tapes.wav", "--yes", "--output", "../out-tapes")
+        assert found.exit_code == 0 and "5 files erased" in found.stdout
+    assert [path.name for path in (tapes / "tapes").iterdir()] == ["tapes.wav"]
+    assert [path.name for path in (tapes / "out-tapes").iterdir()] == [".speechpipe-withdrawn"]
+
+
+def test_results_of_another_recording_of_that_name_are_not_taken_for_its(
+    tapes: Path, run: Callable[..., Result]
+) -> None:
+    transcribed(run)
+    (tapes / "other").mkdir()
+    (tapes / "other" / "tapes.wav").write_bytes(b"another recording")
+    for _ in ("there", "gone"):
+        result = run("withdraw", "other/tapes.wav", "--output", "out-tapes", "--yes")
+        assert result.exit_code == 3 and (tapes / "out-tapes" / "tapes.wav.vtt").exists()
+        (tapes / "other" / "tapes.wav").unlink(missing_ok=True)
+    shutil.copy(tapes / "tapes" / "tapes.wav", tapes / "other" / "tapes.wav")
+    assert run("withdraw", "other/tapes.wav", "--output", "out-tapes", "--yes").exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", [["tapes/tapes.wav"], ["tapes.wav"], ["../HERE/tapes/tapes.wav"]])
+def test_a_recording_of_a_collection_is_known_by_its_path_too(
+    arguments: list[str], tapes: Path, run: Callable[..., Result]
+) -> None:
+    transcribed(run)
+    result = run("withdraw", *(one.replace("HERE", tapes.name) for one in arguments), "--yes", "--json")
+    told = json.loads(result.stdout)
+    assert told["recordings"] == ["tapes.wav"] and len(told["erased"]) == 5
+    assert told["kept"] == told["gone"] == told["left"] == told["in_work"] == [] and len(told["scratch"]) == 1
+
+
+def test_what_convert_made_goes_wherever_it_was_put(tapes: Path, run: Callable[..., Result]) -> None:
+    transcribed(run)
+    where = [["--output", "elsewhere"], ["--output", "mine.srt"], []]
+    for output in where:
+        made = run("convert", "out-tapes/tapes.wav.json", "--format", "srt", *output)
+        assert made.exit_code == 0, made.output
+    copies = [Path("elsewhere/tapes.wav.srt"), Path("mine.srt"), Path("out-tapes/tapes.wav.srt")]
+    assert all(path.exists() for path in copies)
+    result = run("withdraw", "tapes.wav", "--yes")
+    assert result.exit_code == 0 and not any(path.exists() for path in copies)
+    assert "9 files erased" in result.stdout
+
+
+def test_what_convert_cannot_keep_a_record_of_is_said(
+    tapes: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transcribed(run)
+    (tapes / "out-tapes" / "tapes.wav.speechpipe.copies.jsonl").mkdir()  # what root too cannot write
+    made = run("convert", "out-tapes/tapes.wav.json", "--format", "srt", "--output", "elsewhere")
+    assert made.exit_code == 0 and Path("elsewhere/tapes.wav.srt").exists()
+    assert "a withdrawal will not find what is written now" in made.stderr
+
+
+def test_what_is_withdrawn_twice_or_before_it_was_done_says_that_nothing_was_left(
+    tapes: Path, run: Callable[..., Result]
+) -> None:
+    for _ in range(2):
+        result = run("withdraw", "tapes.wav", "--yes")
+        assert result.exit_code == 0
+        assert "tapes.wav: withdrawn, nothing that was made of it was left to erase." in result.stdout
+    assert run("transcribe", "tapes/tapes.wav", "--output", "out-tapes", "--engine", "fake").exit_code == 7
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from speechpipe import Settings, Transcriber
-from speechpipe.errors import AlreadyInWork, MediaNotFound, RepositoryError, Withdrawn
-from speechpipe.pipeline import process
-from speechpipe.pipeline.withdrawal import Withdrawal, corrections, find, lift, refuse_withdrawn, withdraw
-from speechpipe.repositories import FolderRepository, Policy, Receipt, select
+from speechpipe.errors import MediaNotFound, RepositoryError, Withdrawn
+from speechpipe.pipeline import Run, process
+from speechpipe.pipeline.export import export
+from speechpipe.pipeline.report import Report, Row
+from speechpipe.pipeline.withdrawal import Withdrawal, corrections, elsewhere, find, lift, refuse_withdrawn, withdraw
+from speechpipe.repositories import Deposited, FolderRepository, Package, Policy, Receipt, select
 from speechpipe.repositories.rights import public_name
+from speechpipe.repositories.shelf import Shelf
 from speechpipe.settings import Collection
 from speechpipe.workspace import Workspace
 
@@ -38,8 +42,10 @@ def done(transcriber: Transcriber, repository: FolderRepository) -> dict[str, Re
     return {item.location: process(transcriber, repository, item) for item in repository.discover()}
 
 
-def take(repository: FolderRepository, transcriber: Transcriber, name: str) -> Withdrawal:
-    return withdraw(repository, find(repository, name), transcriber.settings, "asked for by the family")
+def take(repository: FolderRepository, transcriber: Transcriber, name: str, *, corrected: bool = False) -> Withdrawal:
+    return withdraw(
+        find(repository, name), transcriber.settings, "asked for by the family", with_corrections=corrected
+    )  # fmt: skip
 
 
 def everything(folder: Path) -> set[str]:
@@ -54,9 +60,11 @@ def test_everything_of_one_recording_goes_and_everything_else_stays(
     (repository.outputs / "a.wav.vtt").write_bytes(b"corrected by a person")
     process(transcriber, repository, repository.item("a.wav"), again=True)
     assert (repository.outputs / "a.wav.v2.vtt").exists()
-    assert corrections(repository, find(repository, "a.wav")) == (repository.outputs / "a.wav.vtt",)
+    assert corrections(find(repository, "a.wav")) == (repository.outputs / "a.wav.vtt",)
     done_now = take(repository, transcriber, "a.wav")
-    assert done_now.recordings == ("a.wav",) and done_now.corrected == (repository.outputs / "a.wav.vtt",)
+    assert done_now.recordings == ("a.wav",)
+    (kept,) = done_now.files.kept
+    assert kept.is_relative_to(repository.restricted) and kept.read_bytes() == b"corrected by a person"
     grave = f".speechpipe-withdrawn/{receipts['a.wav'].source_sha256}.json"
     assert everything(repository.outputs) == others | {grave}
     assert (repository.outputs / grave).stat().st_mode & 0o777 == 0o600
@@ -65,6 +73,8 @@ def test_everything_of_one_recording_goes_and_everything_else_stays(
     assert (repository.source / "a.wav").exists(), "the recording itself is not touched"
     (tombstone,) = repository.tombstones()
     assert (tombstone.message, tombstone.first_words, tombstone.words) == ("asked for by the family", None, None)
+    assert corrections(find(repository, "a.wav")) == (kept,), "it can still be asked for"
+    assert take(repository, transcriber, "a.wav", corrected=True).files.erased == (kept,) and not kept.exists()
 
 
 def test_it_is_not_done_again_until_that_is_lifted(transcriber: Transcriber, repository: FolderRepository) -> None:
@@ -86,7 +96,7 @@ def test_what_is_no_longer_in_the_repository_can_be_withdrawn(
 ) -> None:
     done(transcriber, repository)
     (repository.source / "a.wav").rename(tmp_path / "kept.wav")
-    assert take(repository, transcriber, "a.wav").erased
+    assert take(repository, transcriber, "a.wav").files.erased
     assert not list(repository.outputs.glob("a.wav*"))
     (tmp_path / "kept.wav").rename(repository.source / "box" / "under another name.wav")
     assert "withdrawn" in {choice.kind for choice in select(repository, AT_ONCE).choices}
@@ -94,7 +104,7 @@ def test_what_is_no_longer_in_the_repository_can_be_withdrawn(
 
 def test_what_was_never_done_can_be_withdrawn_too(transcriber: Transcriber, repository: FolderRepository) -> None:
     gone = take(repository, transcriber, "a.wav")
-    assert gone.erased == () and gone.recordings == ("a.wav",)
+    assert gone.files.erased == () and gone.recordings == ("a.wav",)
     (repository.source / "a.wav").rename(repository.source / "b.wav")
     assert [c.kind for c in select(repository, AT_ONCE).choices] == ["withdrawn", "new"]
 
@@ -107,7 +117,7 @@ def test_a_whole_with_several_parts_goes_with_all_of_them(
     done(transcriber, repository)
     (repository.source / "a.wav").unlink()
     gone = take(repository, transcriber, "A-1")
-    assert gone.recordings == ("A-1/1", "A-1/2") and len(gone.erased) == 10
+    assert gone.recordings == ("A-1/1", "A-1/2") and len(gone.files.erased) == 10
     assert {path.split("/")[0] for path in everything(repository.outputs)} == {".speechpipe-withdrawn"}
     assert len(lift(repository, "A-1")) == 2
 
@@ -131,20 +141,137 @@ def test_a_name_that_tells_nothing_serves_to_withdraw_and_to_lift(
     name = public_name(item)
     assert name.startswith("restricted-")
     (repository.source / "a.wav").rename(repository.source / "away")
-    assert take(repository, transcriber, name).erased, "also when the recording is gone"
+    assert take(repository, transcriber, name).files.erased, "also when the recording is gone"
     (repository.source / "away").rename(repository.source / "a.wav")
     with pytest.raises(Withdrawn, match=f"^{name} was withdrawn.*--lift {name}$"):
         process(transcriber, repository, item)
     assert len(lift(repository, name)) == 1
 
 
-def test_a_recording_in_work_is_left_whole(transcriber: Transcriber, repository: FolderRepository) -> None:
+def test_what_is_in_work_stops_and_takes_its_scratch_with_it(
+    transcriber: Transcriber, repository: FolderRepository, tmp_path: Path
+) -> None:
+    """At whichever moment it is withdrawn: before each stage, in the middle of one, right before the deposit."""
+    item = repository.item("a.wav")
+    moments = ["begun", "chunk", "transcribe", "align", "deposit"]
+    for moment in moments:
+        told: list[Withdrawal] = []
+
+        def withdrawn(stage: str, *_: int, moment: str = moment, told: list[Withdrawal] = told) -> None:
+            if stage == moment and not told:
+                told.append(take(repository, transcriber, "a.wav"))
+
+        with pytest.raises(Withdrawn, match=r"a\.wav was withdrawn"), Run(transcriber, repository, item) as run:
+            withdrawn("begun")
+            run.chunk(withdrawn)
+            run.transcribe(withdrawn)
+            run.align(withdrawn)
+            withdrawn("deposit")
+            run.deposit()
+        assert [len(one.held) for one in told] == [1], moment
+        assert everything(repository.outputs) == {grave(repository)}, moment
+        assert not list((tmp_path / "work").iterdir()), moment
+        lift(repository, "a.wav")
+
+
+def test_a_withdrawal_while_files_are_written_waits_and_then_erases_them(
+    transcriber: Transcriber, repository: FolderRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, withdrawing = Shelf.put, list[threading.Thread]()
+
+    def withdrawn_meanwhile(shelf: Shelf, package: Package) -> Deposited:
+        thread = threading.Thread(target=take, args=(repository, transcriber, "a.wav"))
+        thread.start()
+        withdrawing.append(thread)
+        while not list(repository.tombstones()):
+            thread.join(0.01)
+        return put(shelf, package)
+
+    monkeypatch.setattr(Shelf, "put", withdrawn_meanwhile)
+    with pytest.raises(Withdrawn):
+        process(transcriber, repository, repository.item("a.wav"))
+    withdrawing[0].join()
+    assert everything(repository.outputs) == {grave(repository)}
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_what_was_put_away_right_before_it_was_withdrawn_is_erased_by_whom_is_left(
+    transcriber: Transcriber, repository: FolderRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who withdraws was killed when only the tombstone stood."""
+    put = Shelf.put
+
+    def withdrawn_meanwhile(shelf: Shelf, package: Package) -> Deposited:
+        deposited = put(shelf, package)
+        repository.withdraw(Receipt("a.wav", "withdrawn", "a.wav", source_sha256=deposited.receipt.source_sha256))
+        return deposited
+
+    monkeypatch.setattr(Shelf, "put", withdrawn_meanwhile)
+    with pytest.raises(Withdrawn):
+        process(transcriber, repository, repository.item("a.wav"))
+    assert everything(repository.outputs) == {grave(repository)}
+
+
+def grave(repository: FolderRepository) -> str:
+    (path,) = repository.outputs.glob(".speechpipe-withdrawn/*.json")
+    return path.relative_to(repository.outputs).as_posix()
+
+
+def test_already_done_does_not_win_over_a_tombstone(transcriber: Transcriber, repository: FolderRepository) -> None:
+    """As where results of before were put back, from a backup or by another machine."""
     receipt = done(transcriber, repository)["a.wav"]
-    before = everything(repository.outputs)
-    space = Workspace(transcriber.settings.workspace_folder, str(receipt.source_sha256))
-    with space.locked("a.wav"), pytest.raises(AlreadyInWork):
-        take(repository, transcriber, "a.wav")
-    assert everything(repository.outputs) == before
+    item = repository.item("a.wav")
+    repository.withdraw(Receipt("its other name", "withdrawn", "x.wav", source_sha256=receipt.source_sha256))
+    with pytest.raises(Withdrawn):
+        Run(transcriber, repository, item).already()
+    with pytest.raises(Withdrawn):
+        process(transcriber, repository, item)
+    assert [c.kind for c in select(repository, AT_ONCE).choices] == ["withdrawn", "done"]
+
+
+def test_copies_under_other_names_and_in_other_collections_go_too(
+    transcriber: Transcriber, repository: FolderRepository, tmp_path: Path
+) -> None:
+    shutil.copy(repository.source / "a.wav", repository.source / "box" / "copy.wav")
+    other = FolderRepository(tmp_path / "discs", tmp_path / "of discs")
+    other.source.mkdir()
+    for name in ("a.wav", "box/b.mp3"):
+        shutil.copy(repository.source / name, other.source)
+    done(transcriber, repository), done(transcriber, other)
+    kept = {path for path in everything(tmp_path) if "b.mp3" in path}
+    discs = {"discs": Collection(root=other.source, outputs=other.outputs)}
+    settings = transcriber.settings.with_(collections=discs)
+    recordings = find(repository, "a.wav")
+    assert [recording.receipt.location for recording in recordings] == ["a.wav", "box/copy.wav"]
+    recordings += elsewhere(settings, recordings)
+    withdraw(recordings, settings)
+    assert {path for path in everything(tmp_path) if "b.mp3" in path} == kept
+    results = {path for path in everything(tmp_path) if path.startswith(("results", "of discs"))} - kept
+    assert all(".speechpipe-withdrawn/" in path for path in results) and len(results) == 3
+    for each in (repository, other):
+        assert [c.kind for c in select(each, AT_ONCE).choices].count("withdrawn") == len(list(each.tombstones()))
+
+
+def test_what_was_exported_goes_too(transcriber: Transcriber, repository: FolderRepository, tmp_path: Path) -> None:
+    receipts = done(transcriber, repository)
+    for item in repository.discover():
+        export(repository, item, receipts[item.location], ["vtt", "srt"], tmp_path / "out", Settings.load().captions)
+    (tmp_path / "out" / "a.wav.vtt").unlink()
+    with (tmp_path / "out" / "a.wav.srt").open("ab") as file:
+        file.write(b"\n99\n00:01:00,000 --> 00:01:01,000\nby a person\n")
+    files = take(repository, transcriber, "a.wav").files
+    assert files.gone == (tmp_path / "out" / "a.wav.vtt",)
+    assert [path.name for path in files.kept] == ["a.wav.srt"] and b"by a person" in files.kept[0].read_bytes()
+    assert everything(tmp_path / "out") == {"box/b.mp3.vtt", "box/b.mp3.srt"}
+
+
+def test_rows_leave_the_reports(transcriber: Transcriber, repository: FolderRepository, tmp_path: Path) -> None:
+    rows = tuple(Row(name, "speech", first_words=f"words of {name}") for name in ("a.wav", "box/b.mp3"))
+    for ending, content in ((".html", Report("Night", rows).as_html()), (".csv", Report("Night", rows).as_csv())):
+        (tmp_path / f"report{ending}").write_bytes(content)
+    withdraw(find(repository, "a.wav"), transcriber.settings, reports=tmp_path)
+    for path in tmp_path.glob("report.*"):
+        assert b"a.wav" not in path.read_bytes() and b"b.mp3" in path.read_bytes()
 
 
 def test_a_withdrawal_that_broke_off_is_ended_by_the_same_call(
@@ -166,6 +293,20 @@ def test_a_withdrawal_that_broke_off_is_ended_by_the_same_call(
     assert [c.kind for c in select(repository, AT_ONCE).choices] == ["withdrawn", "done"]
     take(repository, transcriber, "a.wav")
     assert not list(repository.outputs.glob("a.wav*"))
+
+
+def test_where_only_the_tombstone_is_left_the_same_call_erases_the_rest(
+    transcriber: Transcriber, repository: FolderRepository, tmp_path: Path
+) -> None:
+    """As after a kill between the last receipt and the scratch, of a recording that is gone by now."""
+    receipt = done(transcriber, repository)["a.wav"]
+    (repository.source / "a.wav").unlink()
+    take(repository, transcriber, "a.wav")
+    left = Workspace(tmp_path / "work", str(receipt.source_sha256)).stage_folder("chunk", "key")
+    again = withdraw(find(repository, "a.wav"), transcriber.settings)
+    assert again.scratch == (left.parent,) and not left.exists() and again.files.erased == ()
+    (tombstone,) = repository.tombstones()
+    assert tombstone.message == "asked for by the family", "the reason stays"
 
 
 @pytest.mark.parametrize("name", ["", "absent.wav", "box", "b.mp3", "../a.wav", "A.WAV"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import html.entities
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,13 @@ from dataclasses import dataclass, field
 from speechpipe.formats.webvtt import time_stamp
 
 _TAG = re.compile(r"<([^>]*)(?:>|$)")
+#: What a person may mean as a tag, a time stamp or a reference. The standard has players drop what else begins alike.
+_MEANT = re.compile(
+    r"</(?:c|i|b|u|ruby|rt|v|lang)>|<(?:c|i|b|u|ruby|rt)(?:\.[^\s.<>]*)*>"
+    r"|<(?:v|lang)(?:\.[^\s.<>]*)*(?:[\t\n\f ][^<>]*)?>|<[\d:.]+>"
+    r"|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{0,40});|[<&]",
+    re.ASCII,
+)
 #: A word by itself in a tag that says nothing of it.
 _WORD = re.compile(r"(?<![^\s>])<c>([^<&]*)</c>(?![^\s<])")
 #: A cue as most are: all of it in one voice.
@@ -51,14 +59,17 @@ def tree(text: str) -> Node:
 
 
 def pieces(text: str) -> list[Piece]:
-    """The text without its markup, cut where the voice or the time stamp changes."""
+    """The text without its markup, cut where the voice or the time stamp changes.
+
+    What only looks like markup, such as ``<inaudible>`` or ``< 6``, is text, though the standard drops it.
+    """
     if "<" not in text:
-        return [Piece(html.unescape(text) if "&" in text else text, None, None)]
+        return [Piece(html.unescape(_meant(text)) if "&" in text else text, None, None)]
     if one := _ONE_VOICE.fullmatch(text):
-        return [Piece(html.unescape(one[2]) if "&" in one[2] else one[2], one[1], None)]
+        return [Piece(html.unescape(_meant(one[2])) if "&" in one[2] else one[2], one[1], None)]
     stamp: int | None = None
     found: list[Piece] = []
-    text = _WORD.sub(r"\1", text)
+    text = _meant(_WORD.sub(r"\1", text))
     # Not by recursion: nothing limits how deep tags may be nested.
     path: list[tuple[Iterator[Node | str | int], str | None]] = [(iter(tree(text).children), None)]
     while path:
@@ -70,9 +81,25 @@ def pieces(text: str) -> list[Piece]:
             found.append(Piece(child, voice, stamp))
         elif isinstance(child, int):
             stamp = child
-        elif child.tag != "rt":  # the reading of ruby is no text of its own
+        elif child.tag == "rt":  # the reading of ruby, which players show above its text
+            path.append((iter([" (", *child.children, ")"]), voice))
+        else:
             path.append((iter(child.children), child.annotation or voice if child.tag == "v" else voice))
     return found
+
+
+def _meant(text: str) -> str:
+    """``text`` with all that is neither a tag, nor a time stamp, nor a reference, escaped."""
+    return _MEANT.sub(_kept, text)
+
+
+def _kept(found: re.Match[str]) -> str:
+    mark = found[0]
+    if mark[0] == "&":
+        known = html.unescape(mark) if mark[1:2] == "#" else html.entities.html5.get(mark[1:], "")
+        return mark if known else f"&amp;{mark[1:]}"
+    is_text = mark == "<" or (mark[1].isdigit() and time_stamp(mark[1:-1]) is None) or mark[1] in ":."
+    return f"&lt;{mark[1:]}" if is_text else mark
 
 
 def _add_text(node: Node, text: str) -> None:

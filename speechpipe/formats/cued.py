@@ -38,11 +38,14 @@ class Read:
         return place(self.name, self.start_ms)
 
 
-def transcript(read: Iterable[Read], note: Sequence[str], repairs: Iterable[tuple[str, str]] = ()) -> Transcript:
+def transcript(
+    read: Iterable[Read], note: Sequence[str], repairs: Iterable[tuple[str, str]] = (), left: Sequence[str] = ()
+) -> Transcript:
     """A transcript of these cues.
 
     Args:
         note: lines of provenance, as a writer of ours left them. repairs: kind and place of what was repaired so far.
+        left: sentences with what no transcript holds.
     """
     told = known(note)
     label = music_label(told.languages)
@@ -70,7 +73,7 @@ def transcript(read: Iterable[Read], note: Sequence[str], repairs: Iterable[tupl
         outcome="speech" if segments else ("no_speech" if told.outcome == "speech" else told.outcome),
         segments=segments,
         events=tuple(heard),
-        warnings=told.warnings + tuple(_summary(mended)),
+        warnings=(*told.warnings, *left, *_summary(mended)),
     )
 
 

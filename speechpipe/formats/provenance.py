@@ -23,6 +23,11 @@ OTHER_STEPS = ("Decode", "Chunk")
 NOT_REVIEWED = "Machine-generated transcript; not reviewed by a person."
 ORIGIN_UNKNOWN = "It is not known who or what made this transcript."
 WITHHELD = "Withheld: "
+#: How lines begin that tell of one fact.
+_NAMES = (
+    *("Title:", "Identifier:", "Source:", "SHA-256:", "Languages:", "Rights:", "Access:", "Incomplete:", "Withheld:"),
+    *("Settings:", "Created:", "Machine-generated transcript; corrected by ", "Transcript; corrected by "),
+)
 _CORRECTED = re.compile(r"(?:Machine-generated transcript|Transcript); corrected by (.*), (\S+)\.")
 _STEP = re.compile(r"([^,]*) ([^ ,]*)(?:, model (.+?))?(?:, revision (.+?))?(?:, sha256 (\w+))?")
 
@@ -109,6 +114,13 @@ def withhold(transcript: Transcript, flags: tuple[str, ...]) -> Transcript:
     )
     kept = tuple(segment for segment in transcript.segments if set(flags).isdisjoint(segment.flags))
     return replace(transcript, segments=kept, warnings=transcript.warnings + told_of)
+
+
+def is_told(line: str) -> bool:
+    """Whether a line is one of ``provenance``."""
+    what = {called: step for step, called in STEPS.items()}
+    is_sentence = line in (NOT_REVIEWED, ORIGIN_UNKNOWN, *OUTCOMES.values())
+    return is_sentence or line.startswith(_NAMES) or _step(line, what) is not None
 
 
 def known(lines: Sequence[str]) -> Transcript:

@@ -12,7 +12,8 @@ from speechpipe.formats.vtt import timestamp
 from speechpipe.settings import Captions
 from speechpipe.transcript import Transcript, Word
 
-_CREDIT_MS = 3_000
+#: How long each cue of provenance lasts.
+CREDIT_MS = 3_000
 _CREDIT_LINE = 42
 #: Players take this for the beginning of a tag, which they leave out: ``<i>``, ``<12>``, ``{\\an8}``.
 _TAG = re.compile(r"[<{](?=\S)")
@@ -36,11 +37,11 @@ def _credits(transcript: Transcript, header: bool, shown: list[_Shown]) -> list[
     start = max((end for _, end, _ in shown), default=0)
     duration = transcript.media.duration_ms
     if duration is not None:
-        start = min(start, max(0, duration - _CREDIT_MS))
+        start = min(start, max(0, duration - CREDIT_MS))
     start = max([start, *(begins + 1 for begins, _, _ in shown)])
-    rest = max(start + _CREDIT_MS, duration or 0)
-    starts = [start, *(rest + place * _CREDIT_MS for place in range(len(told) - 1))]
-    return [(at, at + _CREDIT_MS, _lines(f"[{line}]")) for at, line in zip(starts, told, strict=False)]
+    rest = max(start + CREDIT_MS, duration or 0)
+    starts = [start, *(rest + place * CREDIT_MS for place in range(len(told) - 1))]
+    return [(at, at + CREDIT_MS, _lines(f"[{line}]")) for at, line in zip(starts, told, strict=False)]
 
 
 def _lines(text: str) -> str:

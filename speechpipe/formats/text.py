@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 # What XML 1.0 forbids, with the C1 controls and lone surrogates, which no reader of captions expects either.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+# C1 controls are quotation marks, dashes and the like of Windows, wrongly decoded; five of them are nothing.
+_WINDOWS = {code: told for code in range(0x80, 0xA0) if (told := bytes([code]).decode("cp1252", "ignore"))}
 # Spaces that may be broken at: all but the no-break ones, which belong to the word.
 _SPACES = re.compile(r"[^\S\u00a0\u2007\u202f]+")
 _INVISIBLE = {"Mn", "Me", "Cf", "Cc"}
@@ -33,7 +35,8 @@ def tokens(text: str) -> list[str]:
         return [text]
     text = text.replace("\n", " ")
     if not _is_plain(text):
-        text = _SPACES.sub(" ", unicodedata.normalize("NFC", _FORBIDDEN.sub("", _SPACES.sub(" ", text))))
+        text = _FORBIDDEN.sub("", _SPACES.sub(" ", text.translate(_WINDOWS)))
+        text = _SPACES.sub(" ", unicodedata.normalize("NFC", text))
     return spaced.split(" ") if (spaced := text.strip(" ")) else []
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from speechpipe.formats import cued, webvtt
 from speechpipe.formats.cue_text import Piece, pieces
+from speechpipe.formats.provenance import is_told
 from speechpipe.formats.text import clean, tokens
+from speechpipe.formats.words_vtt import NOTE
 from speechpipe.transcript import Transcript, Word
 
-_FORMATTING = re.compile(r"<[biu][.>\s]")
+_FORMATTING = re.compile(r"<(?:[biu]|lang|ruby)[.>\s]|<[a-z]+\.[^\s<>]*[\s>]")
+#: ``line:0``, ``align:start``: what a setting of a cue looks like.
+_SETTING = re.compile(r"(?:vertical|line|position|size|align|region):[!-~]+")
 
 
 def read(content: bytes) -> Transcript:
@@ -22,18 +26,37 @@ def read(content: bytes) -> Transcript:
     if file.dropped:
         line, text = file.dropped[0]
         raise cued.refuse(f"line {line} has no times that can be read ({text[:60]!r})", "WebVTT")
-    note, *comments = (comment.split("\n") for comment in file.notes or [""])
-    repairs = [("was left out", f"The comment {clean(' '.join(lines))[:60]!r}") for lines in comments]
-    repairs += [("was left out", f"The {text.split()[0]} at line {line}") for line, text in file.layout]
+    told, comments = _notes(file.notes)
+    left = [f"What stands behind WEBVTT was left out: {clean(file.header)}"] if file.header else []
+    left += [f"A comment was left out: {comment}" for comment in comments]
+    left += [f"What players are told at line {line} was left out: {clean(text)}" for line, text in file.layout]
+    if names := [clean(cue.id) for cue in file.cues if cue.id and not cue.id.isdecimal()]:
+        left.append(f"Names of cues were left out: {', '.join(names)}")
+    repairs = []
     seen = set()
     for cue in file.cues:
+        if misplaced := next((part for part in cue.settings.split() if not _SETTING.fullmatch(part)), None):
+            raise cued.refuse(f"line {cue.line} has text behind the times ({misplaced[:60]!r})", "WebVTT")
         if cue.id and cue.id in seen:
             repairs.append(("has the number of an earlier one", cued.place(cue.id, cue.start_ms)))
         seen.add(cue.id)
         for what, found in (("a place on the screen", cue.settings), ("formatting", _FORMATTING.search(cue.text))):
             if found:
                 repairs.append((f"has {what}, which was left out", cued.place(cue.id, cue.start_ms)))
-    return cued.transcript((one for cue in file.cues for one in _read(cue)), note, repairs)
+    return cued.transcript((one for cue in file.cues for one in _read(cue)), told, repairs, left)
+
+
+def _notes(notes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Of the comments, the lines of our provenance and what a person wrote."""
+    told: list[str] = []
+    comments = []
+    for note in notes:
+        lines = [line for line in map(clean, note.split("\n")) if line]
+        ours = [line for line in lines if is_told(line) or line in NOTE]
+        if not told and any(map(is_told, ours)):
+            told, lines = ours, [line for line in lines if line not in ours]
+        comments += lines if told is ours else [" ".join(lines)]
+    return told, [comment for comment in comments if comment]
 
 
 def _read(cue: webvtt.Cue) -> Iterator[cued.Read]:

@@ -32,8 +32,9 @@ class Cue:
 
 @dataclass(slots=True)
 class File:
-    """``notes``: the comments, without the word NOTE; ``layout``: line and text of styles and regions; ``dropped``: the
-    same of what is none of all this."""
+    """``header``: what is behind WEBVTT; ``notes``: the comments, without the word NOTE; ``layout``: line and text of
+    styles and regions; ``dropped``: the same of what is none of all this.
+    """
 
     header: str = ""
     cues: list[Cue] = field(default_factory=list)
@@ -53,12 +54,13 @@ def parse(text: str) -> File:
         raise ValueError("it does not begin with WEBVTT")
     lines = text.split("\n")
     file = File()
+    file.header = lines[0][6:].strip(_BLANK)
     at = 1
     if at < len(lines) and lines[at]:
         # The header goes on, up to a blank line or the first times.
         while at < len(lines) and lines[at] and "-->" not in lines[at]:
             at += 1
-        file.header = "\n".join(lines[1:at])
+        file.header = "\n".join([file.header, *lines[1:at]]).strip("\n")
     while at < len(lines):
         if lines[at]:
             at = _block(lines, at, file)

@@ -41,7 +41,8 @@ def test_a_cue_becomes_a_segment_with_its_voice() -> None:
     (segment,) = read.segments
     assert (segment.start_ms, segment.end_ms, segment.text) == (1_000, 2_500, "Lyd & bilde")
     assert (segment.speaker, segment.channel, segment.flags) == ("Máret", None, (CUED,))
-    assert read.warnings == ()
+    assert read.warnings == ("Cue 1 at 00:00:01.000 has formatting, which was left out.",)
+    assert vtt("1\n00:01.000 --> 00:02.500\n<v Máret>Lyd &amp; <c>bilde</c></v>\n").warnings == ()
 
 
 def test_two_voices_in_a_cue_are_two_segments() -> None:
@@ -109,6 +110,8 @@ def test_word_times_are_read_from_stamps() -> None:
         ("Hei, uten tid.\n", 3),
         ("00:00.000 --> 00:01.000\nA\n\nog B, bak en blank linje\n", 6),
         ("-->\nHei.\n", 3),
+        ("00:00.000 --> 00:01.000 Hei.\n", 3),
+        ("00:00.000 --> 00:01.000 line:0 og mer\nHei.\n", 3),
     ],
 )
 def test_text_that_would_be_lost_is_an_error_with_its_line(body: str, line: int) -> None:
@@ -144,8 +147,8 @@ def test_a_byte_order_mark_and_other_line_ends_are_taken() -> None:
 REPAIRS = [
     ("00:02.000 --> 00:01.000\nHei.\n", "ends before it begins", [(2_000, 2_000, "Hei.")]),
     (
-        "b\n00:05.000 --> 00:06.000\nSist.\n\na\n00:01.000 --> 00:02.000\nFørst.\n",
-        "Cue a at 00:00:01.000 and others stood out of order",
+        "2\n00:05.000 --> 00:06.000\nSist.\n\n1\n00:01.000 --> 00:02.000\nFørst.\n",
+        "Cue 1 at 00:00:01.000 and others stood out of order",
         [(1_000, 2_000, "Først."), (5_000, 6_000, "Sist.")],
     ),
     (
@@ -160,8 +163,11 @@ REPAIRS = [
     ),
     ("00:01.000 --> 00:02.000 line:0\nEn.\n", "has a place on the screen, which was left out", [(1_000, 2_000, "En.")]),
     ("00:01.000 --> 00:02.000\n<i.x>En</i>.\n", "has formatting, which was left out", [(1_000, 2_000, "En.")]),
-    ("NOTE a\n\nNOTE who is\nthis?\n", "The comment 'who is this?' was left out.", []),
-    ("STYLE\n::cue { color: red }\n", "The STYLE at line 3 was left out.", []),
+    ("NOTE Source: a.wav\n\nNOTE who is\nthis?\n", "A comment was left out: who is this?", []),
+    ("NOTE who is\nthis?\n\nNOTE\nSource: a.wav\n", "A comment was left out: who is this?", []),
+    ("NOTE\nSource: a.wav\nwho is this?\n", "A comment was left out: who is this?", []),
+    ("STYLE\n::cue { color: red }\n", "What players are told at line 3 was left out: STYLE ::cue { color: red }", []),
+    ("en\n00:01.000 --> 00:02.000\nEn.\n", "Names of cues were left out: en", [(1_000, 2_000, "En.")]),
     ("00:01.000 --> 00:02.000\n<c></c>\n\n00:03.000 --> 00:04.000\nTo.\n", "has no text", [(3_000, 4_000, "To.")]),
 ]
 
@@ -191,10 +197,34 @@ def test_a_long_file_is_read_in_good_time() -> None:
     assert time.process_time() - began < 20
 
 
-def test_unclosed_and_unknown_tags_are_left_out() -> None:
-    pieces = cue_text.pieces("<v A>en <unknown>to</unknown> <ruby>tre<rt>III</rt></ruby></x> 1 < 2")
-    assert "".join(piece.text for piece in pieces) == "en to tre 1 "
-    assert {piece.voice for piece in pieces} == {"A"}
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("He came <inaudible> by <b>train</b>.", "He came <inaudible> by train."),
+        ("at <3 bar and the flow >7.", "at <3 bar and the flow >7."),
+        ("I <unclear: think so> in <1954?>", "I <unclear: think so> in <1954?>"),
+        ("write to <mary@nb.no>", "write to <mary@nb.no>"),
+        ("and < 6 kroner then", "and < 6 kroner then"),
+        ("<v Anna Hello", "<v Anna Hello"),
+        ("<i think so> he said", "<i think so> he said"),
+        ("a <v Anna <x>> b </x></> <>", "a <v Anna <x>> b </x></> <>"),
+        (
+            "the company &parade, AT&T &nosuch; &#1; &copy; &eacute; &#x41;",
+            "the company &parade, AT&T &nosuch; &#1; © é A",
+        ),
+        ("<ruby>tre<rt>III</rt></ruby> 1 < 2", "tre (III) 1 < 2"),
+        ("don\u0092t \u0093so\u0094 \u0096", "don’t “so” –"),
+    ],
+)
+def test_what_only_looks_like_markup_is_text(typed: str, kept: str) -> None:
+    read = vtt(f"1\n00:01.000 --> 00:02.000\n{typed}\n")
+    assert said(read) == [(1_000, 2_000, kept)]
+    assert said(formats.read(formats.write(read, "vtt"), "vtt")) == said(read)
+
+
+def test_what_a_person_wrote_behind_webvtt_is_told() -> None:
+    read = vtt("00:01.000 --> 00:02.000\nEn.\n", "WEBVTT - by Kari\nKind: captions\n\n")
+    assert read.warnings == ("What stands behind WEBVTT was left out: - by Kari Kind: captions",)
 
 
 def test_what_is_read_by_a_short_way_is_what_the_long_way_gives() -> None:
@@ -234,6 +264,7 @@ def test_subrip_as_editors_leave_it() -> None:
         (5_000, 6_000, "1985"),
     ]
     assert [warning.split(" has ")[1] for warning in read.warnings] == [
+        "a place on the screen, which was left out.",
         "formatting, which was left out.",
         "a blank line in it; what follows was taken as its text.",
     ]
@@ -280,6 +311,7 @@ def test_a_last_cue_in_brackets_is_text_unless_it_is_ours() -> None:
         ("1\n00:00:01,000 -> 00:00:02,000\nHei.\n", 1),
         ("1\n00:00:01,000 --> 00:00:02,000\nHei.\n\n2\n-00:00:03,000 --> 00:00:04,000\nHopp.\n", 6),
         ("1\n00:00:01,000 --> -00:00:02,000\nHei.\n", 1),
+        ("1\n00:00:01,000 --> 00:00:02,000 Hei.\n", 2),
     ],
 )
 def test_subrip_that_would_lose_text_is_an_error_with_its_line(body: str, line: int) -> None:
@@ -298,6 +330,25 @@ def test_subrip_out_of_order_backwards_and_overlapping_is_told_of() -> None:
         "and others stood out of order; they were sorted.",
         "begins before the cue before it has ended; both were kept as they are.",
     ]
+
+
+@pytest.mark.parametrize("block", ["[applause]", "[Kari: of 1954]"])
+def test_a_caption_in_brackets_behind_the_last_is_text(block: str) -> None:
+    content = formats.write(INTERVIEW, "srt").decode()
+    read = srt(f"{content}\n99\n00:00:38,000 --> 00:00:39,000\n{block}\n")
+    assert block in read.text and read.media.sha256 == INTERVIEW.media.sha256
+    assert len(read.segments) == len(srt(content).segments) + 1
+
+
+def test_overrides_of_other_editors_are_no_words_and_braces_are() -> None:
+    read = srt("1\n00:00:01,000 --> 00:00:02,000\n{\\an8}{\\i1\\c&HFF00&}At{\\i0} the {top} <i think>{\\said}\n")
+    assert said(read) == [(1_000, 2_000, "At the {top} <i think>{\\said}")]
+    assert read.warnings == ("Cue 1 at 00:00:01.000 has formatting, which was left out.",)
+
+
+def test_a_line_of_digits_before_the_times_is_text_unless_it_is_the_number() -> None:
+    read = srt("1\n00:00:01,000 --> 00:00:02,000\nI am\n85\n00:00:03,000 --> 00:00:04,000\nyears\n")
+    assert said(read) == [(1_000, 2_000, "I am 85"), (3_000, 4_000, "years")]
 
 
 def test_an_empty_subrip_has_nothing_said() -> None:

@@ -177,7 +177,7 @@ class Interrupted(SpeechpipeError):
 class CancelledByPerson(Interrupted):
     """A person cancelled this recording in a batch that goes on; it stays so until somebody asks for it."""
 
-    cure = "To do it after all, choose Transcribe one recording, or tick *Do cancelled recordings too* for all of them."
+    cure = "To do it after all, choose Transcribe one recording, or tick 'Do cancelled recordings too' for all of them."
     curable = False
 
     def __init__(self, message: str = "It was cancelled by a person.", *, cure: str | None = None) -> None:

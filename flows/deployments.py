@@ -98,6 +98,8 @@ def deployments(how: How) -> list[Any]:
                 tags=["speechpipe"],
             )
         )
+        # What is said of these would undo at each start what people have scheduled and paused on the page.
+        made[-1].model_fields_set.difference_update(("schedules", "paused"))
     return made
 
 

@@ -453,6 +453,62 @@ def test_the_run_of_a_missed_night_is_not_begun(
         assert "its night ended" in state.message and "by hand" in state.message
 
 
+@pytest.mark.usefixtures("server", "places")
+def test_a_start_keeps_what_people_scheduled_and_paused_and_drops_what_was_missed() -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.states import Scheduled
+
+    from flows.deployments import deployments, end_missed, refresh_forms, scheduled
+
+    def start() -> Any:
+        deployments(How())[0].apply()
+        return client.read_deployment_by_name("transcribe-new/Transcribe new recordings")
+
+    with get_client(sync_client=True) as client:
+        for deployment in deployments(How()):
+            deployment.apply()
+        found = start()
+        evening, radio = CronSchedule(cron="0 22 * * *", timezone="Europe/Oslo"), {"recordings": {"until": "07:00"}}
+        posted = [{"active": True, "schedule": evening.model_dump(), "parameters": radio}]
+        client.request("POST", f"/deployments/{found.id}/schedules", json=posted).raise_for_status()
+        client.pause_deployment(found.id)
+        again = start()
+        refresh_forms()
+        assert again.id == found.id and again.paused
+        assert [(one.schedule.cron, one.parameters, one.active) for one in again.schedules] == [
+            ("0 22 * * *", radio, True)
+        ]
+        client.resume_deployment(found.id)
+        assert start().paused is False
+
+        today = datetime.now(UTC)
+        times = {"over": today - timedelta(days=3), "no end": today - timedelta(days=2)}
+        times["to come"] = today + timedelta(days=1)
+        runs = {
+            name: client.create_flow_run_from_deployment(
+                found.id,
+                parameters={"recordings": {"until": "07:00" if name == "over" else NO_END}},
+                state=Scheduled(scheduled_time=at),
+            )
+            for name, at in times.items()
+        }
+        end_missed()
+        states = {name: client.read_flow_run(run.id).state for name, run in runs.items()}
+        names = {name: state.name for name, state in states.items() if state}
+        assert names == {"over": "Missed", "no end": "Scheduled", "to come": "Scheduled"}
+        assert states["over"] is not None and "its night ended" in str(states["over"].message)
+        by_schedule = [runs[name].model_copy(update={"auto_scheduled": True}) for name in ("no end", "to come")]
+        first, second = (scheduled(run) for run in by_schedule)
+        assert first and second and first.asks == second.asks and first.at < second.at
+        by_hand = scheduled(runs["no end"])
+        assert by_hand and by_hand.asks != first.asks
+        for run in runs.values():
+            client.delete_flow_run(run.id)
+
+
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize(("seconds", "bars"), [(0.0, [100.0]), (1e9, [])], ids=["a bar", "done before a bar moves"])
 def test_the_stages_of_a_recording_are_seen_by_name_with_a_sentence_each(

@@ -21,13 +21,15 @@ from prefect.states import Cancelled, Completed, Failed
 
 from speechpipe.cli.console import fault
 from speechpipe.errors import BatchFailed, OutputError, SpeechpipeError
+from speechpipe.pipeline.closing import close
 from speechpipe.pipeline.forecast import Forecast
 from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, local_deadline, night_over, queue, too_late
 from speechpipe.pipeline.renaming import settle
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
-from speechpipe.repositories.contract import Receipt
+from speechpipe.repositories.contract import Closed, Receipt
 from speechpipe.repositories.selection import TODO, Choice, Policy, Selection, select
 from speechpipe.repositories.undone import cancelled
+from speechpipe.settings import Settings
 
 from .crew import Crew, crew
 from .parameters import How
@@ -127,6 +129,8 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
     rows: list[Row] = []
     for place, inside in places().within(asked.collection):
         own = replace(Policy.of(place.night, policy.model, policy.model_revision), **asked.changes)
+        for one in close(place.repository, Settings.load().workspace_folder):
+            log.info("%s", told_of_closed(place.found(one.item).name, one))
         selection = settle(place.repository, select(place.repository, own))
         here = [c for c in selection.choices if PurePosixPath(c.item.location).is_relative_to(inside)]
         left_out = [one for one in selection.left_out if PurePosixPath(one.name).is_relative_to(inside)]
@@ -142,6 +146,12 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
                 rows.append(row_of_choice(found, choice))
         rows += [Row(place.called(one.called), LEFT_OUT, message=one.reason) for one in left_out]
     return chosen, rows
+
+
+def told_of_closed(name: str, closed: Closed) -> str:
+    told = f"{name}: its rights no longer let its results stand open; {len(closed.files)} files are restricted now."
+    theirs = len(closed.theirs)
+    return f"{told} A person had changed or placed {theirs} of them, which are kept as they are." if theirs else told
 
 
 def row_of_choice(found: Found, choice: Choice) -> Row:

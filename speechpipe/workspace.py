@@ -1,5 +1,7 @@
 """The scratch folder of one recording: its lock, its stages' results, and journals that survive kill -9.
 
+Its owner alone may read it, since rights may change after it was made.
+
 Layout below the settings' workspace folder, one folder a recording, named by its content:
 
     lock                        held while a process works on the recording; dies with the process
@@ -16,7 +18,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,8 @@ class Workspace:
             OutputError: the workspace cannot be written.
         """
         with explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            self.close()
         with ExitStack() as stack:
             while True:
                 try:
@@ -85,6 +88,11 @@ class Workspace:
         for folder in self.folder.glob("chunk-*"):
             for file in folder.rglob("*.s16*"):
                 file.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """To its owner alone, also one that was made when others could still read it."""
+        with suppress(FileNotFoundError, PermissionError):
+            self.folder.chmod(0o700)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -16,8 +16,10 @@ def settle(repository: Repository, selection: Selection) -> Selection:
     """As ``repositories.selection.settle``; files of a moved package that name the others name them as they lie now.
 
     Raises:
-        OutputError: nothing can be written.
+        OutputError: nothing can be written. RepositoryError: its metadata cannot be trusted.
     """
+    for _ in repository.close():
+        pass
     settled = repositories.settle(repository, selection)
     pairs = zip(selection.choices, settled.choices, strict=True)
     return replace(settled, choices=tuple(_described(repository, before, after) for before, after in pairs))

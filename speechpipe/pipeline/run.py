@@ -31,7 +31,7 @@ from speechpipe.pipeline.stages import Progress, Recording, Stages, Summary, now
 from speechpipe.pipeline.withdrawal import refuse_withdrawn
 from speechpipe.repositories.contract import Deposited, Fetched, Item, Package, Receipt, Repository, Status
 from speechpipe.repositories.receipts import same_file
-from speechpipe.repositories.rights import may_show, public_name, why
+from speechpipe.repositories.rights import is_known, may_show, public_name, why
 from speechpipe.repositories.selection import after_failure
 from speechpipe.transcript import Transcript
 from speechpipe.workspace import Workspace
@@ -132,8 +132,6 @@ class Run:
             )  # fmt: skip
             workspace = Workspace(self.transcriber.settings.workspace_folder, recording.sha256)
             self._stack.enter_context(workspace.locked(public_name(self.item), self._waiting))
-            if self.item.standing != "open":
-                workspace.folder.chmod(0o700)
         except SpeechpipeError as error:
             self._record(error)
             raise
@@ -294,6 +292,7 @@ class Run:
             flagged=sum(wants_a_look(segment.flags) for segment in transcript.segments),
             first_words=(" ".join(words[:FIRST_WORDS]) or None) if may_show(self.item) else None,
             restricted=not may_show(self.item),
+            rights_known=is_known(self.item.rights),
             audio_ms=transcript.media.duration_ms,
             wall_ms=self._wall_ms,
             finished=now(),
@@ -316,6 +315,7 @@ class Run:
             origin=self.repository.origin,
             source_sha256=self._fetched.sha256 if self._fetched else None,
             restricted=not may_show(self.item),
+            rights_known=is_known(self.item.rights),
             error=type(error).__name__,
             message=error.message,
             cure=error.advice,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from speechpipe.repositories.contract import (
+    Closed,
     Deposited,
     Fetched,
     Item,
@@ -21,6 +22,7 @@ from speechpipe.transcript import Rights
 
 __all__ = [
     "Choice",
+    "Closed",
     "Deposited",
     "Fetched",
     "FolderRepository",

@@ -104,8 +104,9 @@ class Receipt:
     ``wall_ms`` is how long the work took, ``flagged`` how many segments want a look. ``location`` is the recording's
     within the repository; ``origin`` digests the folder that it came from, where only a name in it is known.
     ``source_checksum`` is what the repository said of its content. A failure counts its ``attempts`` on one input and
-    names the time (UTC, ISO 8601) before which another is of no use. ``skipped``: the rights forbid it. ``cancelled``:
-    a person stopped it in a batch. ``withdrawn``: a tombstone.
+    names the time (UTC, ISO 8601) before which another is of no use. ``rights_known``: whether metadata told of its
+    rights; else ``restricted`` is what the policy makes of such recordings. ``skipped``: the rights forbid it.
+    ``cancelled``: a person stopped it in a batch. ``withdrawn``: a tombstone.
     """
 
     identifier: str
@@ -140,6 +141,7 @@ class Receipt:
     not_before: str | None = None
     restricted: bool = False
     flagged: int | None = None
+    rights_known: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,17 @@ class Deposited:
     receipt: Receipt
     paths: tuple[Path, ...]
     frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A recording whose results left the open side, where its rights no longer let them stand: its newest receipt,
+    all files where they lie now, and of these the ones that a person changed or placed."""
+
+    item: Item
+    receipt: Receipt | None
+    files: tuple[Path, ...]
+    theirs: tuple[Path, ...]
 
 
 class Repository(Protocol):
@@ -242,6 +255,18 @@ class Repository(Protocol):
         none.
 
         A person's corrections go with them. May be repeated after a kill. Raises ``OutputError``: files in the way.
+        """
+        ...
+
+    def current(self, item: Item) -> Item:
+        """``item`` as its rights are now, which may have changed since it was discovered. Raises as ``discover``."""
+        ...
+
+    def close(self) -> Iterator[Closed]:
+        """Bring all that may not stand on the open side to the restricted one, a person's work too, from receipts
+        alone: whether the recording is there, rests or has changed does not matter. Each is told of once it has moved.
+
+        May be repeated after a kill. Raises ``RepositoryError``: its metadata cannot be trusted; ``OutputError``.
         """
         ...
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from speechpipe.errors import MediaNotFound, RepositoryError, Withdrawn
 from speechpipe.files import check_room, remove_empty, sha256_bytes
-from speechpipe.repositories import fixity, metadata
-from speechpipe.repositories.contract import Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
+from speechpipe.repositories import fixity, moving
+from speechpipe.repositories.contract import Closed, Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
 from speechpipe.repositories.copies import Erased, clear
-from speechpipe.repositories.metadata import Table
+from speechpipe.repositories.knowledge import Knowledge
+from speechpipe.repositories.locations import checked, short
 from speechpipe.repositories.receipts import same_file
-from speechpipe.repositories.rights import is_known, masked, may_show, public_name, standing
+from speechpipe.repositories.rights import is_known, masked, may_show, public_name
 from speechpipe.repositories.shelf import Shelf, shelves
+from speechpipe.repositories.tables import RECORD, Tables
 from speechpipe.repositories.tombstones import Graves
 from speechpipe.settings import Collection, Night
 
@@ -39,9 +39,6 @@ _COPY, _OF_WHICH = "It is an access copy of", "of which the preservation file is
 
 #: Below the restricted results: what a person had changed of recordings that were withdrawn.
 KEPT = "kept-corrections"
-
-#: A file's name has at most 255 bytes nearly everywhere; the endings of results and temporary files need some of them.
-_LONGEST_NAME = 200
 
 
 class FolderRepository:
@@ -66,9 +63,11 @@ class FolderRepository:
         self.source = source
         self.outputs = source if outputs is None else outputs
         self.restricted = restricted or self.outputs.with_name(f"{self.outputs.resolve().name}-restricted")
-        self.metadata, self.unknown_rights = metadata, unknown_rights
+        self.unknown_rights = unknown_rights
+        self._tables = Tables(source, self.restricted / RECORD, metadata)
         self.follow_links = follow_links
         self.origin: str | None = None
+        self._decided = False
 
     @classmethod
     def of_collection(cls, collection: Collection, night: Night) -> FolderRepository:
@@ -103,6 +102,7 @@ class FolderRepository:
         # Of "." and ".." only the folder's links are resolved: the file keeps the name that it was given.
         folder = path.parent.resolve()
         repository = cls(folder, outputs, follow_links=True)
+        repository._decided = True  # who names a file is not asked for its rights
         # Recordings of one name from several folders meet in ``outputs``; beside the recording they cannot.
         if outputs is not None and outputs.resolve() != folder:
             repository.origin = sha256_bytes(os.fsencode(folder))[:16]
@@ -117,18 +117,21 @@ class FolderRepository:
         told = [] if left_out is None else left_out
         if not self.source.is_dir():
             raise RepositoryError(f"{self.source} is not a folder.")
-        table, listed = self._table(), set()
-        for location in self._below(PurePosixPath(), table, told):
-            row = location if location in table.items or location in table.copies else self._respelt(location, table)
+        known, listed = self._known, set()
+        table = known.table
+        for location in self._below(PurePosixPath(), known, told):
+            row = known.row(location)
             listed.add(row)
             if row in table.copies:
-                master = self._item(table.copies[row].location, table.copies[row])
+                master = known.item(table.copies[row].location)
                 told.append(_left_out(row, f"{_COPY} {public_name(master)}, {_OF_WHICH}", master))
             else:
-                yield self._item(location, table.items.get(row))
+                yield known.item(location)
         for row in sorted({*table.items, *table.copies} - listed):
-            known = self._item(row, table.items.get(row) or table.copies[row])
-            told.append(_left_out(row, "It is listed in the metadata, but there is no such file.", known))
+            reason, meant = "It is listed in the metadata, but there is no such file.", known.suspected.get(row)
+            if meant is not None:
+                reason += f" {public_name(meant)} may be meant, and is not open until the row names it as it is."
+            told.append(_left_out(row, reason, known.item(row)))
 
     def item(self, name: str) -> Item:
         """The recording with this identifier, location or public name.
@@ -142,7 +145,7 @@ class FolderRepository:
         raise MediaNotFound(f"There is no recording {name!r} in {self.source.name}.")
 
     def stat(self, item: Item) -> Stat:
-        path = self.source / _checked(item.location)
+        path = self.source / checked(item.location)
         try:
             found = path.stat()
             if not stat.S_ISREG(found.st_mode):
@@ -175,10 +178,10 @@ class FolderRepository:
             raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
 
     def checksum(self, item: Item) -> str | None:
-        return item.parts[0].checksum or fixity.supplied(self.source / _checked(item.location), self.source)
+        return item.parts[0].checksum or fixity.supplied(self.source / checked(item.location), self.source)
 
     def is_ready(self, item: Item, marker: str) -> bool:
-        path = self.source / _checked(item.location)
+        path = self.source / checked(item.location)
         return os.path.lexists(path.with_name(path.name + marker if marker.startswith(".") else marker))
 
     def existing(self, item: Item, *, done: bool = False) -> Receipt | None:
@@ -227,7 +230,34 @@ class FolderRepository:
         file = self.stat(item)
         about = {"identifier": item.identifier, "location": item.location, "restricted": item.standing != "open"}
         about |= {"source_name": PurePosixPath(item.location).name, "source_mtime_ns": file.mtime_ns}
-        return self._shelf_of(receipt).move_to(self._shelf(item), about)
+        about |= {"rights_known": is_known(item.rights)}
+        old, new = self._shelf_of(receipt), self._shelf(item)
+        if old.newest() is None:  # closed since it was looked at
+            old = self._at(receipt.location or receipt.identifier, True)
+        if old == new and (there := new.newest()) is not None:
+            return there
+        return moving.rename(old, new, about)
+
+    def current(self, item: Item) -> Item:
+        if self._decided:
+            return item
+        now = self._known.item(item.location)
+        return replace(item, rights=now.rights, standing=now.standing)
+
+    def close(self) -> Iterator[Closed]:
+        self._tables.remember()
+        known = self._known
+        for shelf in shelves(self.outputs, self.restricted):
+            receipts = list(filter(None, (shelf.newest(), shelf.newest_done())))
+            location = self._location(receipts[0] if receipts else None, shelf)
+            item = known.of_results(location, receipts)
+            # What a person had transcribed from elsewhere into this folder is that person's to decide.
+            is_anothers = any(receipt.origin for receipt in receipts) and not known.has_row(location)
+            if item.standing == "open" or is_anothers:
+                continue
+            about = {"restricted": True, "first_words": None, "rights_known": is_known(item.rights)}
+            moved = moving.close(shelf, self._at(location, True), about, alone=self.outputs != self.source)
+            yield Closed(item, moved.receipt, tuple(moved.files), tuple(moved.theirs))
 
     def results(self, receipt: Receipt) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         shelf = self._shelf_of(receipt)
@@ -284,16 +314,18 @@ class FolderRepository:
         return self._at(receipt.location or receipt.identifier, receipt.restricted)
 
     def _at(self, location: str, restricted: bool) -> Shelf:
-        path = self._tree(restricted) / _checked(location)
-        return Shelf(path.parent, _short(path.name), private=restricted)
+        path = self._tree(restricted) / checked(location)
+        return Shelf(path.parent, short(path.name), private=restricted)
 
     def _placed(self, receipt: Receipt, shelf: Shelf) -> Receipt:
         """The receipt with the place where it was found: one that tells of another is not believed."""
+        return replace(receipt, location=self._location(receipt, shelf), restricted=shelf.private)
+
+    def _location(self, receipt: Receipt | None, shelf: Shelf) -> str:
         folder = PurePosixPath(shelf.folder.relative_to(self._tree(shelf.private)).as_posix())
-        told = PurePosixPath(receipt.location or receipt.identifier)
-        is_own = told.parent == folder and _short(told.name) == shelf.name
-        location = told if is_own else folder / shelf.name
-        return replace(receipt, location=location.as_posix(), restricted=shelf.private)
+        told = PurePosixPath((receipt and (receipt.location or receipt.identifier)) or ".")
+        is_own = told.parent == folder and short(told.name) == shelf.name
+        return (told if is_own else folder / shelf.name).as_posix()
 
     def _all_kept(self, receipt: Receipt) -> list[Path]:
         folder = self._kept(receipt)
@@ -306,21 +338,20 @@ class FolderRepository:
     def _tree(self, restricted: bool) -> Path:
         return self.restricted if restricted else self.outputs
 
-    def _item(self, location: str, known: Item | None) -> Item:
-        item = known or Item(location, (Part(location),))
-        part = replace(item.parts[0], location=location)
-        return replace(item, parts=(part,), standing=standing(item.rights, self.unknown_rights))
+    @property
+    def _known(self) -> Knowledge:
+        return Knowledge(self._tables.read(), self.unknown_rights, self._is_there, self._closed)
 
-    def _table(self) -> Table:
-        if self.metadata is not None:
-            return metadata.read(self.metadata)
-        found = [self.source / name for name in metadata.NAMES if (self.source / name).is_file()]
-        return metadata.read(found[0]) if found else Table()
+    def _is_there(self, location: str) -> bool:
+        """Whether a file lies there; a row may be a path from elsewhere, or that of a folder."""
+        try:
+            path = self.source / checked(location)
+        except RepositoryError:
+            return False
+        return os.path.lexists(path) and not path.is_dir()
 
-    def _respelt(self, location: str, table: Table) -> str:
-        """The row of a file whose name the disk spells otherwise; none where the row has a file of its own."""
-        row = table.spellings.get(unicodedata.normalize("NFC", location))
-        return row if row is not None and not (self.source / row).exists() else location
+    def _closed(self, location: str) -> Receipt | None:
+        return self._at(location, True).newest()
 
     def _check_mounted(self) -> None:
         """Raises RepositoryError where not one file but all of them are gone."""
@@ -332,7 +363,7 @@ class FolderRepository:
         if gone:
             raise RepositoryError(f"{self.source} is gone or empty.", cure="Check that it is mounted, then run again.")
 
-    def _below(self, folder: PurePosixPath, table: Table, left_out: list[LeftOut]) -> Iterator[str]:
+    def _below(self, folder: PurePosixPath, known: Knowledge, left_out: list[LeftOut]) -> Iterator[str]:
         try:
             with os.scandir(self.source / folder) as scan:
                 entries = sorted(scan, key=lambda entry: os.fsencode(entry.name))
@@ -345,10 +376,10 @@ class FolderRepository:
             location = (folder / entry.name).as_posix()
             if entry.is_dir(follow_symlinks=False):
                 if not self._is_outputs(Path(entry.path)):
-                    yield from self._below(folder / entry.name, table, left_out)
-            elif PurePosixPath(entry.name).suffix.lower() in MEDIA_ENDINGS or location in table.items:
+                    yield from self._below(folder / entry.name, known, left_out)
+            elif PurePosixPath(entry.name).suffix.lower() in MEDIA_ENDINGS or location in known.table.items:
                 if reason := self._outside(entry):
-                    left_out.append(_left_out(location, reason, self._item(location, table.items.get(location))))
+                    left_out.append(_left_out(location, reason, known.item(location)))
                 elif entry.is_file():
                     yield location
 
@@ -369,24 +400,3 @@ class FolderRepository:
 def _left_out(location: str, reason: str, item: Item) -> LeftOut:
     """``location``, which belongs to ``item``, with a name that tells no more of it than may be told."""
     return LeftOut(location, reason, masked(location) if is_known(item.rights) and not may_show(item) else None)
-
-
-def _checked(location: str) -> PurePosixPath:
-    """``location`` as a path that stays below what it is joined to."""
-    path = PurePosixPath(location)
-    if not path.parts or "\0" in location or path.is_absolute() or ".." in path.parts or path.as_posix() != location:
-        raise RepositoryError(
-            f"{location!r} is not a path within the repository.", cure="Give a relative path without '..'."
-        )
-    return path
-
-
-def _short(name: str) -> str:
-    """``name``, or for one too long to bear the endings of results: its beginning, a digest of it and its ending."""
-    content = os.fsencode(name)
-    if len(content) <= _LONGEST_NAME:
-        return name
-    ending = os.fsencode(PurePosixPath(name).suffix)[:16]
-    mark = f"~{hashlib.sha256(content).hexdigest()[:12]}".encode()
-    beginning = content[: _LONGEST_NAME - len(mark) - len(ending)]
-    return (beginning.decode("utf-8", "ignore").encode() + mark).decode() + os.fsdecode(ending)

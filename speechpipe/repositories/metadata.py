@@ -1,9 +1,9 @@
 """What an archive knows of its recordings, from a table beside them: CSV with a row a file, JSON with items of parts.
 
 Columns of the CSV, in any order, all but ``path`` optional: path, identifier, title, language, channels, role,
-sha256 (or sha512, sha1, md5), statement, access, may_transcribe, may_publish, may_train. Rows of one
-identifier are the parts of one item, in the order of rows. JSON: ``{"items": [{"identifier", "title", "language",
-"channels", "rights": {…}, "parts": [{"path", "role", "sha256"}]}]}``. Other columns are passed over.
+sha256 (or sha512, sha1, md5), and what ``columns.py`` knows of rights. Rows of one identifier are the parts of one
+item, in the order of rows. JSON: ``{"items": [{"identifier", "title", "language", "channels", "rights": {…},
+"parts": [{"path", "role", "sha256"}]}]}``. Other columns are passed over, but for those that seem to tell of rights.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
+from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from speechpipe.errors import RepositoryError
+from speechpipe.repositories.columns import column, rights, tells_of_rights
 from speechpipe.repositories.contract import Item, Part
 from speechpipe.repositories.fixity import ALGORITHMS, normal
+from speechpipe.repositories.spelling import Rows
 from speechpipe.transcript import Rights
 
-NAMES = ("metadata.csv", "metadata.json")
-
-_RIGHTS = tuple(each.name for each in fields(Rights))
 _TEXTS = ("title", "language", "channels")
-_YES, _NO = {"true", "yes", "y", "1", "ja"}, {"false", "no", "n", "0", "nei", "nej"}
 _ROLES = ("preservation", "access")
 #: More than any archive's table of one collection.
 _LARGEST = 256 << 20
@@ -44,6 +44,27 @@ class Table:
     def spellings(self) -> Mapping[str, str]:
         """Composed (NFC) spelling → the one that the table has; a disk may have yet another (NFD)."""
         return {unicodedata.normalize("NFC", location): location for location in (*self.items, *self.copies)}
+
+    @cached_property
+    def loosely(self) -> Rows:
+        """Its rows by what they may mean."""
+        return Rows((*self.items, *self.copies))
+
+    @cached_property
+    def by_identifier(self) -> Mapping[str, tuple[Item, ...]]:
+        """Items by identifier, their own or that of their whole."""
+        found: dict[str, tuple[Item, ...]] = {}
+        for item in (*self.items.values(), *self.copies.values()):
+            for name in {item.identifier, item.whole or item.identifier}:
+                found[name] = (*found.get(name, ()), item)
+        return found
+
+    def row(self, location: str) -> Item | None:
+        """What is said of the recording at ``location``, however its letters are composed."""
+        for spelled in (location, self.spellings.get(unicodedata.normalize("NFC", location), "")):
+            if known := self.items.get(spelled) or self.copies.get(spelled):
+                return known
+        return None
 
 
 def read(path: Path) -> Table:
@@ -90,10 +111,11 @@ def _table(whole: Iterable[Item]) -> Table:
 
 
 def _from_csv(content: str) -> list[Item]:
-    header = content.split("\n", 1)[0]
+    header = re.split("[\r\n]", content, maxsplit=1)[0]
     delimiter = max(",;\t", key=header.count)
-    rows = csv.reader(content.splitlines(keepends=True), delimiter=delimiter, strict=True)
-    columns = [_column(name) for name in next(rows, [])]
+    # Not by splitlines, which also ends lines where a title has a separator of Unicode.
+    rows = csv.reader(StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    columns = [column(name) for name in next(rows, [])]
     if "path" not in columns or len(set(columns)) != len(columns):
         raise ValueError("its first line must name the columns, each once, and one of them 'path'")
     parts: dict[str, Item] = {}
@@ -103,9 +125,10 @@ def _from_csv(content: str) -> list[Item]:
         if len(row) != len(columns):
             raise ValueError(f"line {rows.line_num} has {len(row)} cells, not {len(columns)}")
         cells = {name: cell.strip() for name, cell in zip(columns, row, strict=True) if cell.strip()}
+        about = {name: cell for name, cell in cells.items() if not tells_of_rights(name)}
+        allowed = {name: cells.get(name) for name in columns if tells_of_rights(name)}
         try:
-            rights = {name: cells[name] for name in _RIGHTS if name in cells}
-            item = _item({**cells, "rights": rights, "parts": [cells]})
+            item = _item({**about, "rights": allowed, "parts": [about]})
         except ValueError as error:
             raise ValueError(f"line {rows.line_num}: {error}") from error
         parts[item.identifier] = _joined(parts[item.identifier], item) if item.identifier in parts else item
@@ -121,8 +144,9 @@ def _joined(first: Item, second: Item) -> Item:
 
 
 def _from_json(content: str) -> list[Item]:
-    data = json.loads(content)
-    listed = data.get("items") if isinstance(data, dict) else data
+    data = json.loads(content, object_pairs_hook=_object)
+    listed = data.pop("items", None) if isinstance(data, dict) else data
+    _refuse_rights(data if isinstance(data, dict) else {}, "beside the items, not in one")
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise ValueError("it must be an object with a list of 'items'")
     found = []
@@ -139,18 +163,16 @@ def _item(data: Mapping[str, Any]) -> Item:
     if not isinstance(listed, list) or not listed or not all(isinstance(part, dict) for part in listed):
         raise ValueError("it has no parts")
     parts = tuple(_part(part) for part in listed)
-    rights = data.get("rights") or {}
-    if not isinstance(rights, dict):
-        raise ValueError("its rights are not an object")
-    # A misspelt permission must not count as one that is not there.
-    unknown = sorted(name for name in {*rights, *data} if str(name).startswith("may") and name not in _RIGHTS)
-    if unknown:
-        raise ValueError(f"there is no {unknown[0]!r}; there are {', '.join(_RIGHTS[2:])}")
-    permissions: dict[str, Any] = {name: _yes_or_no(name, rights.get(name)) for name in _RIGHTS[2:]}
-    texts: dict[str, Any] = {name: _text(name, rights.get(name)) for name in _RIGHTS[:2]}
+    told = data.get("rights") or {}
+    own = {name: cell for name, cell in data.items() if name != "rights" and tells_of_rights(name)}
+    if not isinstance(told, dict) or told.keys() & own.keys():
+        raise ValueError("its rights are not an object, or told twice")
+    for part in listed:
+        _refuse_rights(part, "in a part; rights are those of the whole item")
+    allowed = rights({**told, **own}, date.today())
     about: dict[str, Any] = {name: _text(name, data.get(name)) for name in _TEXTS}
     identifier = _text("identifier", data.get("identifier")) or parts[0].location
-    return Item(identifier=identifier, parts=parts, rights=Rights(**texts, **permissions), **about)
+    return Item(identifier=identifier, parts=parts, rights=allowed, **about)
 
 
 def _part(data: Mapping[str, Any]) -> Part:
@@ -167,8 +189,17 @@ def _part(data: Mapping[str, Any]) -> Part:
     )
 
 
-def _column(name: str) -> str:
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Names as columns have them; what is told twice is told by neither."""
+    found = {column(name): value for name, value in pairs}
+    if len(found) != len(pairs):
+        raise ValueError(f"a name stands twice among {', '.join(name for name, _ in pairs)}")
+    return found
+
+
+def _refuse_rights(data: Mapping[str, Any], where: str) -> None:
+    if told := sorted(filter(tells_of_rights, data)):
+        raise ValueError(f"{told[0]!r} stands {where}")
 
 
 def _text(name: str, value: object) -> str | None:
@@ -177,12 +208,3 @@ def _text(name: str, value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{name} is not a text")
     return str(value)
-
-
-def _yes_or_no(name: str, value: object) -> bool | None:
-    if value is None or value == "":
-        return None
-    told = str(value).strip().lower()
-    if told not in _YES | _NO:
-        raise ValueError(f"{name} is {value!r}, which is neither yes nor no")
-    return told in _YES

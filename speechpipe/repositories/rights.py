@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable
+from datetime import date
 from pathlib import PurePosixPath
 
 from speechpipe.repositories.contract import Item, Standing
+from speechpipe.repositories.dates import first_day
 from speechpipe.settings import Night
 from speechpipe.transcript import Rights
 
-#: Terms of access that need no further permission, in small letters; a URI of Creative Commons or of the public domain
-#: counts as well.
+#: Terms of access that need no further permission, in small letters. The URI of a licence of Creative Commons or of
+#: the public domain counts as well, where it is all that is said: a sentence may say that it does not hold.
 OPEN_TERMS = frozenset({"open", "public", "free", "cc0", "public domain", "no copyright"})
-_OPEN_URIS = ("creativecommons.org/", "rightsstatements.org/vocab/noc-")
+_OPEN_URI = re.compile(
+    r"https?://(?:www\.)?(?:creativecommons\.org/(?:licenses/by(?:-nc)?(?:-nd|-sa)?/[1-4]\.[05](?:/[a-z-]{2,10})?"
+    r"|publicdomain/(?:zero|mark)/1\.0)(?:/(?:deed|legalcode)(?:\.[a-z-]{2,10})?)?"
+    r"|rightsstatements\.org/(?:vocab|page)/noc-(?:us|nc)/1\.0)/?"
+)
+#: ``open from 2090-01-01``: closed before, open from that day on.
+_OPEN_LATER = re.compile(r"(?:open|public|free) (?:from|on|since) (.+)")
+_STRICTER: tuple[Standing, ...] = ("open", "restricted", "forbidden")
 
 
-def standing(rights: Rights, unknown: str = Night().unknown_rights) -> Standing:
+def standing(rights: Rights, unknown: str = Night().unknown_rights, today: date | None = None) -> Standing:
     """What follows from the rights. ``unknown``: ``restrict``, ``open`` or ``skip``, for what is not known.
 
     Permission to transcribe and permission to publish are two things: what may be transcribed is open only where it
-    may also be published, or where its access is said to be open.
+    may also be published, or where its access is said to be open. Where two things contradict each other, the stricter
+    holds.
     """
+    today = today or date.today()
     if rights.may_transcribe is False or (rights.may_transcribe is None and not is_known(rights) and unknown == "skip"):
         return "forbidden"
-    if rights.may_publish is not None:
-        return "open" if rights.may_publish else "restricted"
-    if rights.access is not None or rights.statement is not None:
-        return "open" if _says_open(rights) else "restricted"
+    if rights.may_publish is False or (rights.access is not None and not _is_open(rights.access, today)):
+        return "restricted"
+    if rights.may_publish or rights.access is not None:
+        return "open"
+    if rights.statement is not None:
+        return "open" if _is_open(rights.statement, today) else "restricted"
     return "open" if unknown == "open" else "restricted"
+
+
+def strictest(items: Iterable[Item]) -> Item:
+    """The one of which least is allowed."""
+    return max(items, key=lambda item: _STRICTER.index(item.standing))
 
 
 def is_known(rights: Rights) -> bool:
@@ -78,9 +98,11 @@ def public_text(item: Item, text: str) -> str:
     return text
 
 
-def _says_open(rights: Rights) -> bool:
-    terms = [term.strip().lower() for term in (rights.access, rights.statement) if term]
-    # Access that is said to be closed weighs more than a licence.
-    if rights.access is not None:
-        terms = terms[:1]
-    return any(term in OPEN_TERMS or any(uri in term for uri in _OPEN_URIS) for term in terms)
+def _is_open(told: str, today: date) -> bool:
+    term = " ".join(told.lower().split())
+    if later := _OPEN_LATER.fullmatch(term):
+        try:
+            return first_day(later[1]) <= today
+        except ValueError:
+            return False
+    return term in OPEN_TERMS or _OPEN_URI.fullmatch(term) is not None

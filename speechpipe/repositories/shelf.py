@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from speechpipe.errors import OutputError, RepositoryError
 from speechpipe.files import explained, sha256_bytes, sha256_file, sync_folder, write_atomically
@@ -95,57 +93,6 @@ class Shelf:
         if os.path.lexists(self._path(FAILURE)):
             with self.held(), explained(self.folder / self.name):
                 self._path(FAILURE).unlink(missing_ok=True)
-
-    def move_to(self, other: Shelf, about: Mapping[str, Any]) -> Receipt:
-        """Every version, and why it is not done, to ``other`` under the names there; ``about`` is what the receipts say
-        anew.
-
-        First all new names are claimed in a pending record there, then the files go, then the manifests: what a kill
-        leaves is moved to its end by the same call again. A person's corrections keep the digests that tell of them.
-
-        Raises:
-            OutputError: files stand in the way, or it cannot be written.
-        """
-        with holding(self.folder, other.folder, private=other.private), explained(other.folder / other.name):
-            failure = self.not_done()
-            moved = None
-            for version in range(1, self._last_version() + 1):
-                manifest = self._manifest(version)
-                if manifest is not None:
-                    moved = self._move_version(version, manifest, other, about)
-            if failure is not None:
-                # The file that it tells of may have changed since: its size and date stay.
-                failure = replace(failure, **{name: told for name, told in about.items() if name != "source_mtime_ns"})
-                other.put_failure(failure)
-            for ending in (FAILURE, PENDING):
-                self._path(ending).unlink(missing_ok=True)
-            sync_folder(self.folder)
-        moved = moved or failure
-        if moved is None:
-            raise OutputError(f"There are no results of {self.folder / self.name} to be moved.")
-        return moved
-
-    def _move_version(self, version: int, manifest: Receipt, other: Shelf, about: Mapping[str, Any]) -> Receipt:
-        names = {name: other._stem(version) + name[len(self._stem(version)) :] for name in manifest.files}
-        for old, new in names.items():
-            target = other.folder / new
-            if os.path.lexists(target) and (self.folder / old).exists():
-                raise OutputError(f"{target} stands in the way of results of a recording that was renamed.")
-        digests = {new: manifest.files[old] for old, new in names.items()}
-        record = {"files": {new: [digest] for new, digest in digests.items()}}
-        other._write_record(other._path(PENDING, version), receipts.plain_json(record))
-        for old, new in names.items():
-            if (self.folder / old).exists():
-                shutil.move(self.folder / old, other.folder / new)
-                if other.private or self.private:
-                    (other.folder / new).chmod(0o600 if other.private else 0o644)
-        receipt = replace(manifest, files=digests, **about)
-        other._write_record(other._path(MANIFEST, version), receipts.to_json(receipt))
-        copies.carry(self._path(COPIES, version), other._path(COPIES, version), private=other.private)
-        # Its pending record first: beside a person's correction it would say that the move broke off.
-        for path in (other._path(PENDING, version), self._path(MANIFEST, version), self._path(PENDING, version)):
-            path.unlink(missing_ok=True)
-        return receipt
 
     def all_files(self) -> tuple[Path, ...]:
         """All that stands here in our name: every version, corrected or not, then the records."""
@@ -348,10 +295,10 @@ def _digest(path: Path) -> str | None:
 
 
 def shelves(tree: Path, other: Path, *, private: bool = False) -> Iterator[Shelf]:
-    """Every shelf below ``tree`` that has a manifest or a failure, in no order; those below ``other`` are another's."""
+    """Every shelf below ``tree`` that has a record, in no order; those below ``other`` are another's."""
     for folder, folders, names in os.walk(tree):
         folders[:] = [name for name in folders if not name.startswith(".") and Path(folder, name) != other]
-        own = {name.removesuffix(end) for end in (MANIFEST, FAILURE) for name in names if name.endswith(end)}
+        own = {name.removesuffix(end) for end in (MANIFEST, FAILURE, PENDING) for name in names if name.endswith(end)}
         # A later version's manifest is NAME.v2 + ending: it belongs to NAME where that has records too.
         for name in own:
             first = re.sub(r"\.v[0-9]+$", "", name)

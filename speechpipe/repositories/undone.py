@@ -8,6 +8,7 @@ from typing import Any
 
 from speechpipe.errors import CancelledByPerson
 from speechpipe.repositories.contract import Item, Receipt, Stat, Status
+from speechpipe.repositories.rights import is_known
 
 
 def skipped(item: Item, stat: Stat | None, why: str, now: datetime | None = None) -> Receipt:
@@ -33,5 +34,6 @@ def iso(moment: datetime) -> str:
 def _undone(item: Item, status: Status, stat: Stat | None, why: str, now: datetime | None, **more: Any) -> Receipt:
     told = Receipt(item.identifier, status, item.location.rsplit("/", 1)[-1], location=item.location, message=why)
     about: dict[str, Any] = {"source_size": stat.size, "source_mtime_ns": stat.mtime_ns} if stat else {}
+    about |= {"rights_known": is_known(item.rights)}
     moment = iso(now or datetime.now(UTC))
     return replace(told, finished=moment, restricted=item.standing != "open", **about, **more)

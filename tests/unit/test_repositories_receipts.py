@@ -45,6 +45,7 @@ FULL = Receipt(
     not_before="2026-11-21T13:00:00Z",
     restricted=True,
     flagged=2,
+    rights_known=True,
 )
 
 

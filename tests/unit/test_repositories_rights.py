@@ -20,7 +20,7 @@ TABLE: list[tuple[dict[str, Any], tuple[str, str, str]]] = [
     ({"may_transcribe": True, "may_publish": True}, ("open", "open", "open")),
     ({"may_transcribe": True, "may_publish": False}, ("restricted", "restricted", "restricted")),
     ({"may_publish": False, "access": "open"}, ("restricted", "restricted", "restricted")),
-    ({"may_publish": True, "access": "closed"}, ("open", "open", "open")),
+    ({"may_publish": True, "access": "closed"}, ("restricted", "restricted", "restricted")),
     ({"access": "Open"}, ("open", "open", "open")),
     ({"access": "reading room"}, ("restricted", "restricted", "restricted")),
     ({"access": "closed", "statement": CC_BY}, ("restricted", "restricted", "restricted")),

@@ -439,7 +439,7 @@ def test_why_it_is_not_done_follows_when_rights_change(
     here, left = (here, left) if after == "yes" else (left, here)
     assert records(left) == [] and records(here) == ["a.wav.speechpipe.failed.json"]
     receipt = archive.repository.existing(archive.item("a.wav"))
-    assert receipt == replace(failed, restricted=after == "no")
+    assert receipt == replace(failed, restricted=after == "no", rights_known=True)
     archive.done("a.wav")
     assert records(here) == records(left) == []
 
@@ -453,7 +453,9 @@ def test_a_failure_goes_with_the_results_from_before_when_rights_change(archive:
     settle(archive.repository, archive.select(), NOW)
     assert [path for path in archive.outputs.rglob("*") if path.is_file()] == []
     item = archive.item("a.wav")
-    assert archive.repository.existing(item) == replace(failed, restricted=True), "of the file as it was then"
+    assert archive.repository.existing(item) == replace(failed, restricted=True, rights_known=True), (
+        "of the file as it was then"
+    )
     done = archive.repository.existing(item, done=True)
     assert done is not None and all(path.exists() for path in archive.repository.paths(item, done))
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, cast
 from uuid import UUID
@@ -29,14 +30,14 @@ from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Rep
 from speechpipe.repositories.contract import Closed, Receipt
 from speechpipe.repositories.selection import TODO, Choice, Policy, Selection, select
 from speechpipe.repositories.undone import cancelled
-from speechpipe.settings import Settings
 
 from .crew import Crew, crew
 from .parameters import How
-from .places import Found, below
+from .places import Found, Place, below
 from .process import AT_ONCE
 from .recording import left, places, row_of, transcriber
 from .reports import publish
+from .traces import forget, names_of
 
 log = logging.getLogger("speechpipe.flows")
 
@@ -129,8 +130,11 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
     rows: list[Row] = []
     for place, inside in places().within(asked.collection):
         own = replace(Policy.of(place.night, policy.model, policy.model_revision), **asked.changes)
-        for one in close(place.repository, Settings.load().workspace_folder):
+        closed, copies = close(place.repository, forget=partial(forget_all, place))
+        for one in closed:
             log.info("%s", told_of_closed(place.found(one.item).name, one))
+        if copies.erased or copies.kept:
+            log.info("Of copies made of them, %d are erased, %d kept.", len(copies.erased), len(copies.kept))
         selection = settle(place.repository, select(place.repository, own))
         here = [c for c in selection.choices if PurePosixPath(c.item.location).is_relative_to(inside)]
         left_out = [one for one in selection.left_out if PurePosixPath(one.name).is_relative_to(inside)]
@@ -146,6 +150,11 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
                 rows.append(row_of_choice(found, choice))
         rows += [Row(place.called(one.called), LEFT_OUT, message=one.reason) for one in left_out]
     return chosen, rows
+
+
+def forget_all(place: Place, receipts: Sequence[Receipt]) -> None:
+    """What the server and the reports tell of them."""
+    forget({name for receipt in receipts for name in names_of(place, receipt)})
 
 
 def told_of_closed(name: str, closed: Closed) -> str:

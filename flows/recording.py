@@ -74,21 +74,23 @@ def transcribe_recording(recording: OneRecording, how: How = How()) -> Any:  # n
 def transcribed(recording: OneRecording, how: How) -> State[Any]:
     """The state that the flow ends in: what was done, or what went wrong and what to do next."""
     found: Found | None = None
+    run: Run | None = None
     try:
         found = places().find(recording.recording)
         bar = Bar(found.name)
         run = Run(transcriber(how.settings()), found.place.repository, found.item, waiting=bar.waits)
         before = None if recording.again else run.already()
         receipt = before or staged(run, bar, recording.again)
+        found = found.place.found(run.item)
     except CancelledByPerson as error:
         log.info("%s", error)
         return Cancelled(message=str(error))
     except SpeechpipeError as error:
-        return failed(recording.recording, found, error)
+        return failed(recording.recording, found.place.found(run.item) if found and run else found, error)
     except PrefectException:
         raise
     except Exception as error:
-        return failed(recording.recording, found, fault(error))
+        return failed(recording.recording, found.place.found(run.item) if found and run else found, fault(error))
     row = row_of(found, receipt)
     row = row.done_before() if before else row
     row = replace(row, link=f"/artifacts/artifact/{show(found, receipt, told_of(row))}")

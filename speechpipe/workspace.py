@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Workspace:
         """
         with explained(self.folder):
             self.folder.mkdir(0o700, parents=True, exist_ok=True)
-            self.close()
+            self.folder.chmod(0o700)  # also one that was made when others could read it
         with ExitStack() as stack:
             while True:
                 try:
@@ -88,11 +88,6 @@ class Workspace:
         for folder in self.folder.glob("chunk-*"):
             for file in folder.rglob("*.s16*"):
                 file.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """To its owner alone, also one that was made when others could still read it."""
-        with suppress(FileNotFoundError, PermissionError):
-            self.folder.chmod(0o700)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from speechpipe import formats
 from speechpipe.errors import OutputError
 from speechpipe.files import explained, sha256_bytes
+from speechpipe.pipeline.closing import close
 from speechpipe.repositories import selection as repositories
 from speechpipe.repositories.contract import Item, Package, Receipt, Repository
 from speechpipe.repositories.selection import Choice, Selection
@@ -18,8 +19,7 @@ def settle(repository: Repository, selection: Selection) -> Selection:
     Raises:
         OutputError: nothing can be written. RepositoryError: its metadata cannot be trusted.
     """
-    for _ in repository.close():
-        pass
+    close(repository)
     settled = repositories.settle(repository, selection)
     pairs = zip(selection.choices, settled.choices, strict=True)
     return replace(settled, choices=tuple(_described(repository, before, after) for before, after in pairs))

@@ -140,8 +140,7 @@ class Run:
 
     def _fetch(self) -> Fetched:
         """The recording, where nothing forbids it; a content that a receipt already tells is not hashed again."""
-        if self.item.standing == "forbidden":
-            raise NotPermitted(f"{public_name(self.item)} is not transcribed. {why(self.item)}")
+        self._follow_rights()
         known = self.repository.existing(self.item)
         if known is not None and known.origin != self.repository.origin:
             known = None
@@ -158,6 +157,12 @@ class Run:
                 f"{fetched.path} is not written: the results of another recording named {self.name}{when} stand where"
                 " these would be written."
             )
+
+    def _follow_rights(self) -> None:
+        """Rights may have changed since the recording was discovered. Raises NotPermitted where they forbid it."""
+        self.item = self.repository.current(self.item)
+        if self.item.standing == "forbidden":
+            raise NotPermitted(f"{public_name(self.item)} is not transcribed. {why(self.item)}")
 
     def _is_anothers(self, sha256: str | None = None) -> bool:
         """Whether a recording of the same name, but from another folder and of other content, was done before."""
@@ -205,8 +210,9 @@ class Run:
         """Write every format into the repository, the receipt last; then let the scratch audio go.
 
         Raises:
-            Withdrawn: it was withdrawn meanwhile; nothing of it stays.
+            Withdrawn: it was withdrawn meanwhile; nothing of it stays. NotPermitted: so its rights say by now.
         """
+        self._follow_rights()
         transcript = self.transcript()
         settings = self.transcriber.settings
         files, describe = formats.parts(transcript, settings.formats, settings.captions)
@@ -215,6 +221,8 @@ class Run:
             # what is erased is held too: so either this is seen here, or the files are seen there.
             self._refuse_withdrawn()
             self._refuse_anothers(self.fetched)
+            if self.repository.current(self.item) != self.item:
+                raise RepositoryError(f"The rights of {public_name(self.item)} changed while it was put away.")
             self.deposited = self.repository.deposit(self.item, Package(files, self._receipt(transcript), describe))
         try:
             self._refuse_withdrawn()

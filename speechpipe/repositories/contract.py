@@ -262,11 +262,19 @@ class Repository(Protocol):
         """``item`` as its rights are now, which may have changed since it was discovered. Raises as ``discover``."""
         ...
 
-    def close(self) -> Iterator[Closed]:
-        """Bring all that may not stand on the open side to the restricted one, a person's work too, from receipts
-        alone: whether the recording is there, rests or has changed does not matter. Each is told of once it has moved.
+    def remember(self) -> None:
+        """Keep that metadata tells of rights, so that it is missed where it is away. Raises as ``discover``."""
+        ...
 
-        May be repeated after a kill. Raises ``RepositoryError``: its metadata cannot be trusted; ``OutputError``.
+    def misplaced(self) -> Iterator[tuple[Item, Receipt]]:
+        """What stands on the open side and may not by its rights, with its receipt there, from receipts alone: whether
+        the recording is there, rests, failed or has changed does not matter. Raises as ``discover``."""
+        ...
+
+    def close(self, item: Item, receipt: Receipt) -> Closed:
+        """Bring all that stands there to the restricted side, a person's work too; may be repeated after a kill.
+
+        Raises ``OutputError``.
         """
         ...
 

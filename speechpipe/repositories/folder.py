@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -244,8 +244,10 @@ class FolderRepository:
         now = self._known.item(item.location)
         return replace(item, rights=now.rights, standing=now.standing)
 
-    def close(self) -> Iterator[Closed]:
+    def remember(self) -> None:
         self._tables.remember()
+
+    def misplaced(self) -> Iterator[tuple[Item, Receipt]]:
         known = self._known
         for shelf in shelves(self.outputs, self.restricted):
             receipts = list(filter(None, (shelf.newest(), shelf.newest_done())))
@@ -253,11 +255,15 @@ class FolderRepository:
             item = known.of_results(location, receipts)
             # What a person had transcribed from elsewhere into this folder is that person's to decide.
             is_anothers = any(receipt.origin for receipt in receipts) and not known.has_row(location)
-            if item.standing == "open" or is_anothers:
-                continue
-            about = {"restricted": True, "first_words": None, "rights_known": is_known(item.rights)}
-            moved = moving.close(shelf, self._at(location, True), about, alone=self.outputs != self.source)
-            yield Closed(item, moved.receipt, tuple(moved.files), tuple(moved.theirs))
+            if item.standing != "open" and not is_anothers:
+                told = Receipt(item.identifier, "done", PurePosixPath(location).name)
+                yield item, replace((*receipts, told)[0], location=location, restricted=False)
+
+    def close(self, item: Item, receipt: Receipt) -> Closed:
+        about = {"restricted": True, "first_words": None, "rights_known": is_known(item.rights)}
+        old, new = (self._at(receipt.location or receipt.identifier, restricted) for restricted in (False, True))
+        moved = moving.close(old, new, about, alone=self.outputs != self.source)
+        return Closed(item, moved.receipt, tuple(moved.files), tuple(moved.theirs))
 
     def results(self, receipt: Receipt) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         shelf = self._shelf_of(receipt)

@@ -17,7 +17,7 @@ from speechpipe.audio import write_wav
 from speechpipe.errors import AlreadyInWork, NameTaken, SpeechpipeError, UnreadableMedia, Withdrawn
 from speechpipe.files import sha256_file
 from speechpipe.pipeline import Run
-from speechpipe.repositories import FolderRepository, Item, Package, Receipt
+from speechpipe.repositories import FolderRepository, Item, Package, Receipt, moving
 from speechpipe.repositories.holding import LOCK
 from speechpipe.repositories.shelf import Shelf
 
@@ -120,18 +120,19 @@ def test_everything_that_writes_holds_the_folder_throughout(
     folders = [repository.outputs]
     watched: list[str] = []
 
-    def watch(name: str) -> None:
-        real = getattr(Shelf, name)
+    def watch(owner: object, name: str) -> None:
+        real = getattr(owner, name)
 
-        def look(self: Shelf, *arguments: object, **options: object) -> object:
+        def look(*arguments: object, **options: object) -> object:
             watched.append(name)
             assert all(map(others_are_kept_out, folders)), name
-            return real(self, *arguments, **options)
+            return real(*arguments, **options)
 
-        monkeypatch.setattr(Shelf, name, look)
+        monkeypatch.setattr(owner, name, look)
 
-    for name in ("_version_for", "_write", "_write_record", "_move_version"):
-        watch(name)
+    for name in ("_version_for", "_write", "_write_record"):
+        watch(Shelf, name)
+    watch(moving, "_move_version")
     done = repository.deposit(item, package("first"))
     repository.record_failure(item, replace(done.receipt, status="failed"))
     with repository.held(item), repository.held(item):

@@ -176,7 +176,7 @@ def test_what_left_is_told_with_a_persons_work_and_is_its_owners_alone(archive: 
         (outputs / name).write_bytes(name.encode())
     (outputs / "ab.wav.vtt").write_bytes(b"of another")
     archive.table(box__a_wav=f"A,{NO}")
-    (closed,) = close(archive.repository, archive.root / "work")
+    ((closed,), _) = close(archive.repository, archive.root / "work")
     assert closed.item.identifier == "A" and closed.receipt is not None
     assert closed.receipt.restricted and closed.receipt.first_words is None
     names = {"a.wav.vtt", "a.wav.srt", "a.wav.vtt~", "a.wav.v2.html", "#a.wav.txt#", ".a.wav.json.swp"}
@@ -186,7 +186,7 @@ def test_what_left_is_told_with_a_persons_work_and_is_its_owners_alone(archive: 
     assert all(path.stat().st_mode & 0o077 == 0 for path in closed.files)
     assert archive.open_side() == ["box/ab.wav.vtt"]
     assert archive.repository.results(closed.receipt)[1] == (restricted / "a.wav.vtt",), "it is still known as theirs"
-    assert close(archive.repository, archive.root / "work") == ()
+    assert close(archive.repository, archive.root / "work")[0] == ()
 
 
 def test_results_beside_the_recordings_leave_them_and_what_belongs_to_them_alone(tmp_path: Path) -> None:
@@ -290,11 +290,11 @@ def test_what_a_kill_leaves_is_brought_to_its_end(
         archive.table(a_wav=f"A,{NO}")
         left[0] = steps
         try:
-            list(archive.repository.close())
+            close(archive.repository, archive.root / "work")
             break
         except Killed:
             left[0] = 1 << 30
-            list(archive.repository.close())
+            close(archive.repository, archive.root / "work")
         finally:
             texts = {name: text for name, text in archive.restricted().items() if name.endswith((".vtt", ".srt"))}
         assert archive.open_side() == [], f"after a kill at step {steps}"

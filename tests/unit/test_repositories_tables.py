@@ -85,7 +85,7 @@ def test_a_table_that_was_there_and_is_away_stops_the_batch(
         with pytest.raises(RepositoryError, match="table"):
             night(source, unknown_rights=unknown)
         with pytest.raises(RepositoryError, match="table"):
-            list(FolderRepository(source, source.parent / "results", unknown_rights=unknown).close())
+            list(FolderRepository(source, source.parent / "results", unknown_rights=unknown).misplaced())
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         (source / "metadata.json").unlink(missing_ok=True)

@@ -69,7 +69,8 @@ def forget(names: Collection[str]) -> bool:
 
 
 class Watch:
-    """Has the server forget what was withdrawn, by whomever: each tombstone once, so all of them after a start."""
+    """Has the server forget what was withdrawn, by whomever, and ends what a kill left of a withdrawal: each tombstone
+    once, so all of them after a start."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str, str | None, str | None]] = set()
@@ -82,6 +83,8 @@ class Watch:
             for grave in place.repository.tombstones()
         }
         new = {key: found for key, found in new.items() if key not in self._seen}
+        for place, grave in new.values():
+            traces.erase(place.repository, grave)
         names = {name for place, grave in new.values() for name in names_of(place, grave)}
         contents = {grave.source_sha256 for _, grave in new.values() if grave.source_sha256}
         _, held = traces.erase_scratch(Settings.load().workspace_folder, contents)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from speechpipe import formats
-from speechpipe.errors import OutputError, RepositoryError, UsageError
+from speechpipe.errors import OutputError, RepositoryError, UsageError, Withdrawn
 from speechpipe.files import write_atomically
 from speechpipe.repositories.contract import Item, Receipt, Repository
+from speechpipe.repositories.rights import public_name
 from speechpipe.settings import Captions
 
 
@@ -19,9 +20,21 @@ def export(
     mirrored. A file that was deposited, and perhaps corrected by a person, is copied; others are made from the JSON,
     and what describes a package describes the files named.
 
+    Where they go is kept, so that a withdrawal finds them.
+
     Raises:
         UsageError: no JSON was deposited, or it is no transcript. RepositoryError: it cannot be read. OutputError.
+        Withdrawn: it was withdrawn meanwhile.
     """
+    with repository.held(item):
+        if repository.tombstone(item, receipt.source_sha256) is not None:
+            raise Withdrawn(f"{public_name(item)} was withdrawn.")
+        return _exported(repository, item, receipt, names, target, captions)
+
+
+def _exported(
+    repository: Repository, item: Item, receipt: Receipt, names: Sequence[str], target: Path, captions: Captions
+) -> list[Path]:
     deposited = repository.paths(item, receipt)
     whole = next((path for path in deposited if path.name.endswith(formats.suffix("json"))), None)
     if whole is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -77,6 +78,34 @@ def one(recording: str) -> Any:
     from flows.recording import transcribe_recording
 
     return transcribe_recording(OneRecording(recording=recording), How(), return_state=True)
+
+
+def group(*recordings: str) -> Any:
+    from flows.group import transcribe_group
+    from flows.parameters import SeveralRecordings
+
+    return transcribe_group(SeveralRecordings(recordings=recordings), How(), return_state=True)
+
+
+def mentions(name: str) -> dict[str, int]:
+    """In which tables of the server's database, and in how many rows, a name stands."""
+    from flows.traces import _database
+
+    spelt = {name, name.replace(".", "\\.")}
+    with closing(sqlite3.connect(str(_database()))) as database:
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+    counts = {table: sum(any(word in str(row) for word in spelt) for row in found) for table, found in rows.items()}
+    return {table: count for table, count in counts.items() if count}
+
+
+def log(state: Any, text: str) -> None:
+    """A line in the log of a run, as a served run would leave it."""
+    from prefect.client.orchestration import get_client
+
+    line = {"name": "speechpipe.flows", "level": 40, "message": text, "timestamp": "2026-01-01T00:00:00Z"}
+    with get_client(sync_client=True) as client:
+        client.request("POST", "/logs/", json=[line | {"flow_run_id": str(state.state_details.flow_run_id)}])
 
 
 def rows_of(state: Any) -> dict[str, Any]:
@@ -289,28 +318,49 @@ def test_finished_transcripts_are_exported_in_other_formats(places: Places, tmp_
 
 
 @pytest.mark.usefixtures("server")
-def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(places: Places, tmp_path: Path) -> None:
+def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(
+    places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from flows.parameters import Withdrawn
+    from flows.traces import NAMELESS, Watch
     from flows.withdraw import withdraw_recording
 
     new()
+    group("reel.wav", "1954/slate.wav")
+    one("reel.wav")
     asked = Withdrawn(recording="reel.wav", reason="asked for by the speaker")
     refused: Any = withdraw_recording(asked, return_state=True)
-    assert (
-        refused.is_failed() and "Nothing was erased" in refused.message and (tmp_path / "outputs/reel.wav.vtt").exists()
-    )
+    assert refused.is_failed() and "sent without its tick. Tick 'Erase the transcripts'" in refused.message
+    assert (tmp_path / "outputs/reel.wav.vtt").exists()
+    assert refused.message in capsys.readouterr().err, "its log says so too"
+    log(refused, "No space is left for reel.wav.vtt.")
+    tables = {"events", "event_resources", "log", "flow_run", "flow_run_state", "artifact", "artifact_collection"}
+    assert eventually(lambda: mentions("reel.wav"), lambda found: tables <= found.keys()).keys() >= tables
     state: Any = withdraw_recording(asked.model_copy(update={"sure": True}), return_state=True)
     assert state.is_completed() and state.message.startswith("Withdrawn: 5 files are erased")
     assert not list((tmp_path / "outputs").glob("reel.wav*"))
     assert all(b"reel.wav" not in path.read_bytes() for path in reports(tmp_path))
     assert all(b"slate.wav" in path.read_bytes() for path in reports(tmp_path))
     assert latest("transcript-reel-wav") == [] and latest("progress-reel-wav") == []
-    assert all("reel" not in str(found.data) for found in read("artifacts", limit=200) if found.key == "report")
-    assert all(run.name != "reel.wav" for run in read("flow_runs", limit=200))
+    assert all("slate" in str(found.data) for found in read("artifacts", limit=200) if found.key == "report")
+    names = [run.parameters["recordings"]["recordings"] for run in read("flow_runs", limit=200) if "group" in run.name]
+    assert names == [[NAMELESS, "1954/slate.wav"]]
+    # Events and logs come a moment after what they tell of: what was late goes at the server's next look.
+    eventually(lambda: (Watch().look(places), mentions("reel.wav"))[1], lambda tables: not tables)
+    assert mentions("reel.wav") == {} and mentions("1954/slate.wav"), "and nothing else"
     again = rows_of(new())
     assert again["reel.wav"].outcome == "withdrawn" and again["1954/slate.wav"].outcome == "already done"
     told = one("reel.wav")
-    assert told.is_failed() and "was withdrawn" in told.message
+    assert told.is_failed() and "was withdrawn" in told.message and latest("failed-reel-wav") == []
+    # Withdrawn elsewhere, and killed when only the tombstone stood: the server ends it.
+    repository = places.places[0].repository
+    receipt = repository.existing(repository.item("1954/slate.wav"))
+    assert receipt is not None
+    repository.withdraw(receipt)
+    eventually(lambda: (Watch().look(places), mentions("1954/slate.wav"))[1], lambda tables: not tables)
+    assert mentions("1954/slate.wav") == {} and not list((tmp_path / "outputs" / "1954").glob("*"))
+    assert all(b"1954/slate.wav" not in path.read_bytes() for path in reports(tmp_path))
+    assert not list((tmp_path / "work").glob("[0-9a-f]*/*.jsonl"))
 
 
 @pytest.mark.usefixtures("server")

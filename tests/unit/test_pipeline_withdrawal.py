@@ -265,6 +265,17 @@ def test_what_was_exported_goes_too(transcriber: Transcriber, repository: Folder
     assert everything(tmp_path / "out") == {"box/b.mp3.vtt", "box/b.mp3.srt"}
 
 
+def test_what_is_withdrawn_while_an_export_is_at_it_is_not_exported(
+    transcriber: Transcriber, repository: FolderRepository, tmp_path: Path
+) -> None:
+    receipt = done(transcriber, repository)["a.wav"]
+    item = repository.item("a.wav")
+    repository.withdraw(receipt)
+    with pytest.raises(Withdrawn):
+        export(repository, item, receipt, ["vtt"], tmp_path / "out", Settings.load().captions)
+    assert not (tmp_path / "out").exists()
+
+
 def test_rows_leave_the_reports(transcriber: Transcriber, repository: FolderRepository, tmp_path: Path) -> None:
     rows = tuple(Row(name, "speech", first_words=f"words of {name}") for name in ("a.wav", "box/b.mp3"))
     for ending, content in ((".html", Report("Night", rows).as_html()), (".csv", Report("Night", rows).as_csv())):

@@ -88,18 +88,17 @@ def deployments(how: How) -> list[Any]:
         if flow is withdraw_recording:
             parameters.pop("what", None)
         batch = name in BATCHES
-        made.append(
-            flow.to_deployment(
-                name,
-                description=description,
-                parameters=parameters,
-                concurrency_limit=ONE_AT_A_TIME if batch else None,
-                entrypoint_type=EntrypointType.MODULE_PATH,
-                tags=["speechpipe"],
-            )
+        deployment: Any = flow.to_deployment(  # typed for asynchronous code too
+            name,
+            description=description,
+            parameters=parameters,
+            concurrency_limit=ONE_AT_A_TIME if batch else None,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            tags=["speechpipe"],
         )
         # What is said of these would undo at each start what people have scheduled and paused on the page.
-        made[-1].model_fields_set.difference_update(("schedules", "paused"))
+        deployment.model_fields_set.difference_update(("schedules", "paused"))
+        made.append(deployment)
     return made
 
 

@@ -159,13 +159,14 @@ def stage_task(name: str, description: str, work: Callable[[Run, Bar], str]) -> 
     def stage(run: Run, bar: Bar) -> State[Any]:
         try:
             sentence = work(run, bar)
+            if run.deposited is None:  # else nothing may stop it any more
+                bar.at(name, 1, 1)
         except SpeechpipeError as error:
             return Failed(message=below(public_text(run.item, str(error))), data=error)
         except Exception as error:
             told = fault(error)
             return Failed(message=below(public_text(run.item, str(told))), data=told)
         sentence = below(public_text(run.item, sentence))
-        bar.at(name, 1, 1)
         log.info("%s", sentence)
         return Completed(message=sentence)
 

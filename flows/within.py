@@ -15,7 +15,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import TagsContext
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.states import Pending, to_state_create
+from prefect.states import Cancelled, Pending, to_state_create
+
+TOO_LATE = "It had come to its end before it could be cancelled: what it did stands in the report."
 
 Begin = Callable[[str, Mapping[str, Any], Iterable[str]], State[Any]]
 
@@ -50,7 +52,11 @@ def runs_within(flow: Flow[..., Any]) -> Iterator[Begin]:
             )
             answer = client.request("POST", "/flow_runs/", json=asked.model_dump(mode="json", exclude_unset=True))
             run = FlowRun.model_validate(answer.json())
-            return cast(State[Any], run_flow(flow, flow_run=run, return_type="state"))
+            state = cast(State[Any], run_flow(flow, flow_run=run, return_type="state"))
+            if state.is_cancelling():
+                # Nothing else ends it: the server takes no other end any more, and there is no process to be ended.
+                client.set_flow_run_state(run.id, Cancelled(message=TOO_LATE))
+            return state
 
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), TagsContext(current_tags=set()):
             yield begin

@@ -452,12 +452,22 @@ def test_what_a_person_cancels_within_a_group_stays_cancelled_until_it_is_asked_
         if description.startswith("reel.wav: transcribe"):
             set_state(str(recording.runtime.flow_run.id), {"type": "CANCELLING", "name": "Cancelling"})
 
+    wrote = recording.wrote
+
+    def cancel_too_late(receipt: Any, named: bool) -> str:
+        if receipt.identifier == "1954/slate.wav":
+            set_state(str(recording.runtime.flow_run.id), {"type": "CANCELLING", "name": "Cancelling"})
+        return wrote(receipt, named)
+
     monkeypatch.setattr(recording, "update_progress_artifact", cancel)
+    monkeypatch.setattr(recording, "wrote", cancel_too_late)
     state = new()
     rows = rows_of(state)
     assert state.is_completed() and "1 cancelled" in state.message
     assert rows["1954/slate.wav"].outcome == "speech", "the others of its group are done"
     assert rows["reel.wav"].outcome == "cancelled" and rows["reel.wav"].message == "It was cancelled by a person."
+    done = children_of(state)["1954/slate.wav"].state
+    assert done.is_cancelled() and "before it could be cancelled" in done.message
     run = children_of(state)["reel.wav"]
     assert run.state.is_cancelled() and "cancelled by a person" in run.state.message
     report = max(read("artifacts"), key=lambda artifact: artifact.created if artifact.key == "report" else run.created)

@@ -9,6 +9,7 @@ from uuid import UUID
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
 from prefect.deployments import run_deployment
 
 from speechpipe.pipeline.queue import Group
@@ -23,10 +24,12 @@ ONE, SEVERAL = "transcribe-recording/Transcribe one recording", "transcribe-grou
 
 
 class Ended(NamedTuple):
-    """``cancelled``: a person has cancelled the run of the group, since only the batch itself would else."""
+    """``cancelled``: a person has cancelled the run of the group, since only the batch itself would else; ``failed``:
+    what its run says of its failure."""
 
     group: Group
     cancelled: bool = False
+    failed: str | None = None
 
 
 class Crew(Protocol):
@@ -39,6 +42,13 @@ class Crew(Protocol):
 
 def crew(how: How, again: bool, tag: str) -> Crew:
     return Runs(how, again, tag) if is_served() else Here(how, again)
+
+
+def ended(group: Group, state: State | None) -> Ended:
+    """``state``: the last of its run; None where the run was removed."""
+    if state is None:
+        return Ended(group)
+    return Ended(group, state.is_cancelled(), state.message if state.is_failed() else None)
 
 
 class Here:
@@ -91,4 +101,4 @@ class Runs:
             return []
         states = {run.id: run.state for run in runs if run.state is not None}
         over = [run for run in self._working if run not in states or states[run].is_final()]
-        return [Ended(self._working.pop(run), run in states and states[run].is_cancelled()) for run in over]
+        return [ended(self._working.pop(run), states.get(run)) for run in over]

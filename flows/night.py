@@ -183,6 +183,7 @@ class Night:
         self.ended: list[Receipt] = []
         self.receipts: dict[str, Receipt] = {}
         self.note: str | None = None
+        self._reasons: dict[str, str | None] = {}
         self._waited_for = ""
 
     def work(self) -> None:
@@ -192,10 +193,11 @@ class Night:
             while self.note is None and (group := self.line.next(now())) and self._has_room(group):
                 self.crew.begin(group)
             ended = self.crew.ended()
-            for group, by_a_person in ended:
+            for group, by_a_person, failed in ended:
                 undone = self._undone(group)
                 if by_a_person:
                     undone = self._set_aside(undone)
+                self._reasons |= dict.fromkeys(undone if len(group) == 1 else (), failed)
                 self.line.ended(group, undone, now())
             if reason := common_reason(self.ended):
                 self.note = f"Stopped early, as every recording fails for one reason: {below(reason)}"
@@ -213,7 +215,9 @@ class Night:
 
     def rows(self) -> list[Row]:
         rows = [row_of(self.chosen[name].found, receipt) for name, receipt in self.receipts.items()]
-        rows += [Row(work.identifier, FAILED, message=GIVEN_UP, cure=LOOK) for work in self.line.given_up]
+        for work in self.line.given_up:
+            reason = self._reasons.get(work.identifier)
+            rows.append(Row(work.identifier, FAILED, message=reason or GIVEN_UP, cure=None if reason else LOOK))
         waits = "The run stopped early." if self.note else "It would not have been finished in time."
         working = [work for group in self.line.working for work in group if work.identifier not in self.receipts]
         rows += [Row(work.identifier, WAITING, message=waits) for work in (*self.line.waiting, *working)]

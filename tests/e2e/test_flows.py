@@ -514,6 +514,41 @@ def test_the_run_of_a_missed_night_is_not_begun(
 
 
 @pytest.mark.usefixtures("server", "places")
+@pytest.mark.parametrize("ends", ["failed", "crashed", "removed"])
+def test_what_is_given_up_is_told_with_the_reason_of_its_run_where_that_has_one(
+    ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.states import Crashed, Failed
+
+    from flows import crew, night
+
+    states = {"failed": Failed(message="It was withdrawn."), "crashed": Crashed(message="Killed."), "removed": None}
+
+    class LeavesNoReceipt:
+        """As runs do that were killed, or that may leave no trace."""
+
+        def __init__(self, *_: object) -> None:
+            self.at_work: list[Any] = []
+
+        def begin(self, group: Any) -> None:
+            self.at_work.append(group)
+
+        def ended(self) -> list[Any]:
+            over, self.at_work = self.at_work, []
+            return [crew.ended(group, states[ends]) for group in over]
+
+    monkeypatch.setattr(night, "crew", LeavesNoReceipt)
+    monkeypatch.setattr(night, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr("speechpipe.pipeline.queue.BACK_OFF_S", 0)
+    (row,) = rows_of(new("1954")).values()
+    assert row.outcome == "failed"
+    if ends == "failed":
+        assert (row.message, row.cure) == ("It was withdrawn.", None)
+    else:
+        assert "begun three times" in row.message and "killed each time" in row.cure
+
+
+@pytest.mark.usefixtures("server", "places")
 def test_a_start_keeps_what_people_scheduled_and_paused_and_drops_what_was_missed() -> None:
     from datetime import UTC, datetime, timedelta
 

@@ -54,8 +54,8 @@ def exported(what: Exported, target: Path) -> State[Any]:
     captions = Settings.load().captions
     for place, inside in places().within(folder_of(what.collection)):
         for item in place.repository.discover():
-            receipt = place.repository.existing(item)
-            if not PurePosixPath(item.location).is_relative_to(inside) or not receipt or receipt.status != "done":
+            receipt = place.repository.existing(item, done=True)
+            if receipt is None or not PurePosixPath(item.location).is_relative_to(inside):
                 continue
             found = place.found(item)
             if not may_show(item):

@@ -30,6 +30,7 @@ from speechpipe.errors import (
     UnreadableMedia,
 )
 from speechpipe.repositories.contract import Item, Part
+from speechpipe.repositories.undone import cancelled
 from tests import hub as stand_in
 from tests.e2e.test_streams import film
 from tests.hub import national_models
@@ -309,6 +310,8 @@ def test_finished_transcripts_are_exported_in_other_formats(places: Places, tmp_
     new()
     corrected = tmp_path / "outputs" / "reel.wav.vtt"
     corrected.write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nA person wrote this.\n")
+    found = places.find("reel.wav")
+    found.place.repository.record_failure(found.item, cancelled(found.item, None))  # as it was done again
     made = Exported(collection=EVERYTHING, formats=("vtt", "txt"))
     state: Any = export_formats(made, return_state=True)
     assert state.is_completed() and "Exported 2 of 2 recordings" in state.message

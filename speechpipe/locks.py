@@ -36,17 +36,18 @@ def held(
     wait_s: float | None = 0.0,
     told: Callable[[], None] | None = None,
     passing: bool = False,
+    named: Path | None = None,
 ) -> Iterator[None]:
     """Hold the lock ``path``; its folder must be there. Another thread of this process counts as another process.
 
     ``busy`` is the error's sentence. ``wait_s``: how long to wait, None: without end; ``told`` is called before the
-    wait. ``passing``: the file goes with the lock.
+    wait. ``passing``: the file goes with the lock. ``named``: what cannot be written where this cannot.
 
     Raises:
         AlreadyInWork: another holds it. OutputError: the folder cannot be written to.
     """
     until = None if wait_s is None else time.monotonic() + wait_s
-    with explained(path):
+    with explained(named or path):
         while (release := _taken(path, passing)) is None:
             if until is not None and time.monotonic() >= until:
                 raise AlreadyInWork(busy, cure=_remedy(path))

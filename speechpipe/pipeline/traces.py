@@ -18,8 +18,8 @@ from speechpipe.pipeline.report import without
 from speechpipe.repositories import copies
 from speechpipe.repositories.contract import Receipt, Repository
 from speechpipe.repositories.copies import Erased
+from speechpipe.repositories.records import MANIFEST
 from speechpipe.repositories.rights import masked
-from speechpipe.repositories.shelf import MANIFEST
 from speechpipe.workspace import Workspace
 
 

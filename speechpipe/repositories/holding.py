@@ -43,7 +43,8 @@ def holding(*folders: Path, private: bool = False) -> Iterator[None]:
         places = {os.path.realpath(folder) for folder in folders} - _mine.folders
         for place in sorted(places):  # in one order, so that no two wait for each other
             busy = f"Another run has been writing results into {place} for minutes."
-            stack.enter_context(locks.held(Path(place, LOCK), busy, wait_s=_PATIENCE_S, passing=True))
+            lock = locks.held(Path(place, LOCK), busy, wait_s=_PATIENCE_S, passing=True, named=Path(place))
+            stack.enter_context(lock)
             _mine.folders.add(place)
             stack.callback(_mine.folders.discard, place)
         yield

@@ -22,7 +22,9 @@ from speechpipe.files import explained, sha256_file, sync_folder
 from speechpipe.repositories import copies, receipts
 from speechpipe.repositories.contract import Receipt
 from speechpipe.repositories.holding import holding
-from speechpipe.repositories.shelf import COPIES, FAILURE, MANIFEST, PENDING, RECORDS, Shelf
+from speechpipe.repositories.records import MANIFEST, PENDING
+from speechpipe.repositories.replacing import recover
+from speechpipe.repositories.shelf import COPIES, RECORDS, Shelf
 
 #: Endings of all formats, also of those that were made elsewhere and put there.
 _RESULT = r"\.(?:words\.)?(?:vtt|srt|txt|tsv|json|html|alto\.xml|mets\.xml)"
@@ -47,7 +49,8 @@ def rename(old: Shelf, new: Shelf, about: Mapping[str, Any]) -> Receipt:
     """
     with holding(old.folder, new.folder, private=new.private), explained(new.folder / new.name):
         moved = Moved()
-        for version in _versions(old):
+        recover(old.folder)
+        for version in old._versions():
             _refuse_others(old, version, new)
             _move_version(old, version, new, version, about, moved)
         if failure := old.not_done():
@@ -72,6 +75,7 @@ def close(old: Shelf, new: Shelf, about: Mapping[str, Any], *, alone: bool = Tru
     """
     moved = Moved()
     with holding(old.folder, new.folder, private=new.private), explained(new.folder / new.name):
+        recover(old.folder)
         for path in _temporary(old):
             path.unlink(missing_ok=True)
         for path in _others(old) if alone else ():
@@ -79,7 +83,7 @@ def close(old: Shelf, new: Shelf, about: Mapping[str, Any], *, alone: bool = Tru
             _carry(path, place, new)
             moved.files.append(place)
             moved.theirs.append(place)
-        for version in _versions(old):
+        for version in old._versions():
             if (number := _number(old, version, new, about)) is not None:
                 _move_version(old, version, new, number, about, moved)
         if failure := old.not_done():
@@ -96,7 +100,7 @@ def _temporary(shelf: Shelf) -> list[Path]:
 
 def _others(shelf: Shelf) -> list[Path]:
     """Files called like results, or like an editor's copy of one, that no record tells of: a person put them there."""
-    known = {name for version in _versions(shelf) for name in shelf._known(version)}
+    known = {name for version in shelf._versions() for name in shelf._known(version)}
     own = re.compile(rf"[.#~]*{re.escape(shelf.name)}(\.v[0-9]+)?{_RESULT}([.~#].*)?", re.DOTALL)
     names = [path.name for path in _beside(shelf)]
     shelves = {name.removesuffix(end) for name in names for end in RECORDS if name.endswith(end)}
@@ -106,6 +110,7 @@ def _others(shelf: Shelf) -> list[Path]:
         shelf.folder / name
         for name in names
         if name not in known and own.fullmatch(name) and not name.lstrip(".#~").startswith(longer)
+        if not shelf._is_anothers(name)
     ]
 
 
@@ -116,14 +121,10 @@ def _beside(shelf: Shelf) -> list[Path]:
         return []
 
 
-def _versions(shelf: Shelf) -> range:
-    return range(1, shelf._last_version() + 1)
-
-
 def _drop_records(shelf: Shelf) -> None:
     """The first version's go last: later ones are found by it."""
-    shelf._path(FAILURE).unlink(missing_ok=True)
-    for version in reversed(_versions(shelf)):
+    shelf.drop_failure()
+    for version in reversed(shelf._versions()):
         for ending in (COPIES, MANIFEST, PENDING):
             shelf._path(ending, version).unlink(missing_ok=True)
     if shelf.folder.is_dir():
@@ -137,7 +138,7 @@ def _move_version(old: Shelf, version: int, new: Shelf, number: int, about: Mapp
     if not known:
         return
     claims = {_name(name, old, version, new, number): sorted(digests) for name, digests in known.items()}
-    new._write_record(new._path(PENDING, number), receipts.plain_json({"files": claims}))
+    new._write_record(new._path(PENDING, number), receipts.plain_json({"version": number, "files": claims}))
     for name, digests in known.items():
         path, place = old.folder / name, new.folder / _name(name, old, version, new, number)
         if not os.path.lexists(path):
@@ -172,6 +173,8 @@ def _receipt(old: Shelf, version: int, new: Shelf, number: int, about: Mapping[s
 
 
 def _refuse_others(old: Shelf, version: int, new: Shelf) -> None:
+    if new._is_of_another(version):
+        raise OutputError(f"Results of another recording stand where those of {new.folder / new.name} would.")
     for name in old._known(version):
         path, place = old.folder / name, new.folder / _name(name, old, version, new, version)
         if os.path.lexists(place) and os.path.lexists(path) and not _same(path, place):
@@ -185,7 +188,8 @@ def _number(old: Shelf, version: int, new: Shelf, about: Mapping[str, Any]) -> i
     for number in range(1, there + 1):
         claims = {_name(name, old, version, new, number): digests for name, digests in known.items()}
         receipt = _receipt(old, version, new, number, about)
-        if known and (new._pending(number) == claims or (receipt and receipt == new._manifest(number))):
+        pending = new._records(number).pending()
+        if known and ((pending and pending.files == claims) or (receipt and receipt == new._manifest(number))):
             return number
     if not any(os.path.lexists(old.folder / name) for name in known):
         return None
@@ -219,7 +223,7 @@ def _carry(path: Path, place: Path, shelf: Shelf, *, shown: bool = False) -> Non
         if error.errno != errno.EXDEV:
             raise
         if is_file:
-            _copy(path, place, shelf._mode)
+            _copy(path, place, 0o600 if shelf.private else 0o666)
             path.unlink()
         else:
             shutil.move(path, place)

@@ -7,24 +7,30 @@ or placed by a person, and then its whole version is left as it is and the new r
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speechpipe.errors import OutputError, RepositoryError
-from speechpipe.files import explained, sha256_bytes, sha256_file, sync_folder, write_atomically
+from speechpipe.errors import NameTaken, OutputError, RepositoryError
+from speechpipe.files import explained, sha256_bytes, sync_folder
 from speechpipe.repositories import copies, receipts
 from speechpipe.repositories.contract import Deposited, Package, Receipt
 from speechpipe.repositories.copies import Erased, clear, erase, recorded
 from speechpipe.repositories.holding import holding
+from speechpipe.repositories.records import (
+    FAILURE,
+    MANIFEST,
+    PENDING,
+    Digests,
+    Records,
+    digest,
+    is_one_of,
+    that_may_know,
+)
+from speechpipe.repositories.replacing import Replacement, recover
 
-MANIFEST = ".speechpipe.json"
-PENDING = ".speechpipe.pending.json"
-FAILURE = ".speechpipe.failed.json"
 COPIES = copies.ENDING
 RECORDS = (MANIFEST, PENDING, FAILURE, COPIES)
 
@@ -33,8 +39,6 @@ _GAP = 8
 
 #: Endings that results have always had: removed also where the record of them is lost.
 _USUAL = (".vtt", ".alto.xml", ".json", ".txt")
-
-Digests = dict[str, set[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,35 +79,43 @@ class Shelf:
             if not suffix.startswith(".") or {"/", "\0"} & set(suffix) or suffix in RECORDS:
                 raise RepositoryError(f"{suffix!r} is not the ending of an output.")
         with self.held(), explained(self.folder / self.name):
-            version = self._version_for(package)
-            contents = self._contents(version, package)
-            digests = {name: sha256_bytes(content) for name, content in contents.items()}
-            receipt = replace(package.receipt, version=version, files=digests)
-            if not self._stands(version, receipt):
-                self._write(version, contents, receipt)
-            self._path(FAILURE).unlink(missing_ok=True)
+            recover(self.folder)
+            version = 0
+            while True:
+                version = self._version_for(package, version + 1)
+                contents = self._contents(version, package)
+                digests = {name: sha256_bytes(content) for name, content in contents.items()}
+                receipt = replace(package.receipt, version=version, files=digests)
+                if self._stands(version, receipt) or self._write(version, contents, receipt):
+                    break
+            self.drop_failure()
             self._path(PENDING, version).unlink(missing_ok=True)
         return Deposited(receipt, tuple(self.folder / name for name in contents), frozen=version > 1)
 
     def put_failure(self, receipt: Receipt) -> None:
-        with self.held():
+        """Raises ``NameTaken`` where another recording's result has the name, ``OutputError``."""
+        with self.held(), explained(self.folder / self.name):
+            if self._is_anothers(self._path(FAILURE).name):
+                raise NameTaken(f"{self._path(FAILURE)} is a result of another recording.")
             self._write_record(self._path(FAILURE), receipts.to_json(replace(receipt, files={})))
 
     def drop_failure(self) -> None:
-        if os.path.lexists(self._path(FAILURE)):
+        path = self._path(FAILURE)
+        if os.path.lexists(path) and not self._is_anothers(path.name):
             with self.held(), explained(self.folder / self.name):
-                self._path(FAILURE).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
     def all_files(self) -> tuple[Path, ...]:
         """All that stands here in our name: every version, corrected or not, then the records."""
         files: list[Path] = []
         records: list[Path] = [self._path(FAILURE)]
-        for version in range(1, self._last_version() + 1):
+        for version in self._versions():
             names = self._names(version)
             files += [self.folder / name for name in names]
             files += [self.folder / f".{name}.part" for name in names]
             records += [self._path(ending, version) for ending in (COPIES, PENDING, MANIFEST)]
-        return tuple(path for path in (*files, *records) if os.path.lexists(path))
+        here = (path for path in (*files, *records) if os.path.lexists(path))
+        return tuple(path for path in here if not self._is_anothers(path.name))
 
     def erase(self, content: str | None, aside: Path | None) -> Erased:
         """Remove ``all_files``, and the copies that were made of them. What is not as we left it is a person's work and
@@ -116,12 +128,13 @@ class Shelf:
         if not self.folder.is_dir():
             return Erased()
         with self.held(), explained(self.folder / self.name):
+            recover(self.folder)
             return self._erase(content, aside)
 
     def _erase(self, content: str | None, aside: Path | None) -> Erased:
         records = [path for path in self.all_files() if path.name.endswith(RECORDS)]
         done = self.erase_copies(content, aside)
-        for version in range(1, self._last_version() + 1):
+        for version in self._versions():
             known, contents = self._known(version), self._sources(version, content)
             for name in self._names(version):
                 path = self.folder / name
@@ -142,7 +155,7 @@ class Shelf:
     def erase_copies(self, content: str | None, aside: Path | None) -> Erased:
         """Remove the copies that were made of what stands here, then the record of them; as ``erase``."""
         done = Erased()
-        for version in range(1, self._last_version() + 1):
+        for version in self._versions():
             known, path = self._known(version), self._path(COPIES, version)
             here = self.folder.resolve()
             there = {
@@ -163,7 +176,8 @@ class Shelf:
         return manifest.files if manifest else {}
 
     def _names(self, version: int) -> list[str]:
-        return sorted({*self._known(version), *(self._stem(version) + ending for ending in _USUAL)})
+        names = {*self._known(version), *(self._stem(version) + ending for ending in _USUAL)}
+        return sorted(name for name in names if not self._is_anothers(name))
 
     def record_copies(self, version: int, files: Mapping[Path, bytes]) -> None:
         """Keep where copies of a version go. Raises ``OutputError``."""
@@ -172,41 +186,43 @@ class Shelf:
     def corrected(self) -> tuple[Path, ...]:
         """The files of all versions that are not as we left them."""
         changed: list[Path] = []
-        for version in range(1, self._last_version() + 1):
+        for version in self._versions():
             for name, digests in self._known(version).items():
-                if not _is_one_of(self.folder / name, digests):
+                if not is_one_of(self.folder / name, digests):
                     changed.append(self.folder / name)
         return tuple(changed)
 
-    def _write(self, version: int, contents: Mapping[str, bytes], receipt: Receipt) -> None:
+    def _write(self, version: int, contents: Mapping[str, bytes], receipt: Receipt) -> bool:
+        """False where a person saved one of the files meanwhile; then the version is as they left it."""
         known = self._known(version)
         coming = {name: {digest} | known.get(name, set()) for name, digest in receipt.files.items()}
-        staged = {self.folder / name: self.folder / f".{name}.part" for name in contents}
-        try:
-            for path, temporary in staged.items():
-                _write_synced(temporary, contents[path.name], self._mode)
-            record = {name: sorted(digests) for name, digests in (known | coming).items()}
-            self._write_record(self._path(PENDING, version), receipts.plain_json({"files": record}))
-            for path, temporary in staged.items():
-                temporary.replace(path)
-        finally:
-            for temporary in staged.values():
-                temporary.unlink(missing_ok=True)
-        for name in known.keys() - contents.keys():
-            (self.folder / name).unlink(missing_ok=True)
-        self._path(FAILURE).unlink(missing_ok=True)
+        before = self._path(PENDING, version).read_bytes() if self._records(version).pending() else None
+
+        def is_ours(name: str, path: Path) -> bool:
+            return is_one_of(path, (known | coming).get(name, set()))
+
+        with Replacement(self.folder, is_ours, private=self.private) as replacement:
+            staged = {name: replacement.stage(name, content).name for name, content in contents.items()}
+            digests = {name: sorted(digests) for name, digests in (known | coming).items()}
+            record = {"version": version, "files": digests, "staged": staged}
+            self._write_record(self._path(PENDING, version), receipts.plain_json(record))
+            if not replacement.replace(contents, known.keys() - contents.keys()):
+                if before is None:
+                    self._path(PENDING, version).unlink(missing_ok=True)
+                else:
+                    self._write_record(self._path(PENDING, version), before)
+                return False
+        self.drop_failure()
         sync_folder(self.folder)
         self._write_record(self._path(MANIFEST, version), receipts.to_json(receipt))
+        return True
 
     def _write_record(self, path: Path, content: bytes) -> None:
-        write_atomically(path, content, private=self.private)
+        with Replacement(self.folder, lambda name, record: True, private=self.private) as replacement:
+            replacement.write(path.name, content)
 
-    @property
-    def _mode(self) -> int:
-        return 0o600 if self.private else 0o666
-
-    def _version_for(self, package: Package) -> int:
-        first = max(self._last_version(), 1)
+    def _version_for(self, package: Package, least: int) -> int:
+        first = max(self._last_version(), least)
         for version in range(first, first + _GAP):
             if self._is_ours(version, package):
                 return version
@@ -217,35 +233,37 @@ class Shelf:
 
     def _is_ours(self, version: int, package: Package) -> bool:
         """Whether nothing would be lost: each file there is as we left it, or as it would be written now."""
-        known = self._known(version)
-        for name, content in self._contents(version, package).items():
+        known, contents = self._known(version), self._contents(version, package)
+        records = [self._path(ending, version).name for ending in (MANIFEST, PENDING)]
+        if self._is_of_another(version) or any(map(self._is_anothers, (*contents, *records))):
+            return False
+        for name, content in contents.items():
             known.setdefault(name, set()).add(sha256_bytes(content))
-        return all(_is_one_of(self.folder / name, digests) for name, digests in known.items())
+        return all(is_one_of(self.folder / name, digests) for name, digests in known.items())
+
+    def _is_of_another(self, version: int) -> bool:
+        """Whether a recording is called as this version would be: REEL.v2, and the second version of REEL."""
+        told = self._records(version).version()
+        return told is not None and told != version
+
+    def _is_anothers(self, name: str) -> bool:
+        """Whether a file of this name is the result of a recording that is called otherwise."""
+        for records in that_may_know(self.folder, name):
+            manifest = records.manifest()
+            if manifest is not None and name in manifest.files and records.stem != self._stem(manifest.version):
+                return True
+        return False
 
     def _known(self, version: int) -> Digests:
-        """The digests that the manifest and the pending record have of each file of a version."""
-        known: Digests = {}
-        for name, digest in self._files(version).items():
-            known.setdefault(name, set()).add(digest)
-        for name, digests in self._pending(version).items():
-            known.setdefault(name, set()).update(digests)
-        return known
+        """The digests that the records have of each file of a version; none where they are another recording's."""
+        return {} if self._is_of_another(version) else self._records(version).known()
 
     def _manifest(self, version: int) -> Receipt | None:
-        receipt = receipts.read(self._path(MANIFEST, version))
-        return receipt if receipt is not None and self._own_names(version, receipt.files) else None
+        manifest = self._records(version).manifest()
+        return manifest if manifest is not None and manifest.version == version else None
 
-    def _pending(self, version: int) -> Digests:
-        try:
-            record = json.loads(self._path(PENDING, version).read_bytes())["files"]
-            digests = {str(name): set(map(str, known)) for name, known in record.items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return {}
-        return digests if self._own_names(version, digests) else {}
-
-    def _own_names(self, version: int, names: Iterable[str]) -> bool:
-        """Records lie where anyone may write: one that names files elsewhere is not believed."""
-        return all(name.startswith(f"{self._stem(version)}.") and not {"/", "\0"} & set(name) for name in names)
+    def _records(self, version: int) -> Records:
+        return Records(self.folder, self._stem(version))
 
     def _finished(self, version: int, manifest: Receipt) -> bool:
         """False where a deposit broke off, so that the files are in part not those of the manifest."""
@@ -256,7 +274,10 @@ class Shelf:
         return self._manifest(version) == receipt and self._whole(receipt)
 
     def _whole(self, receipt: Receipt) -> bool:
-        return all(sha256 == _digest(self.folder / name) for name, sha256 in receipt.files.items())
+        return all(sha256 == digest(self.folder / name) for name, sha256 in receipt.files.items())
+
+    def _versions(self) -> list[int]:
+        return [version for version in range(1, self._last_version() + 1) if not self._is_of_another(version)]
 
     def _last_version(self) -> int:
         last, version, beginning = 0, 1, str(self.folder / self.name)
@@ -280,35 +301,17 @@ class Shelf:
         return self.folder / (self._stem(version) + ending)
 
 
-def _is_one_of(path: Path, digests: set[str]) -> bool:
-    """Whether nothing stands at ``path``, or a plain file with one of these digests."""
-    if not os.path.lexists(path):
-        return True
-    return not path.is_symlink() and _digest(path) in digests
-
-
-def _digest(path: Path) -> str | None:
-    try:
-        return sha256_file(path)
-    except OSError:
-        return None
-
-
 def shelves(tree: Path, other: Path, *, private: bool = False) -> Iterator[Shelf]:
     """Every shelf below ``tree`` that has a record, in no order; those below ``other`` are another's."""
     for folder, folders, names in os.walk(tree):
         folders[:] = [name for name in folders if not name.startswith(".") and Path(folder, name) != other]
-        own = {name.removesuffix(end) for end in (MANIFEST, FAILURE, PENDING) for name in names if name.endswith(end)}
-        # A later version's manifest is NAME.v2 + ending: it belongs to NAME where that has records too.
-        for name in own:
-            first = re.sub(r"\.v[0-9]+$", "", name)
-            if first == name or first not in own:
-                yield Shelf(Path(folder), name, private)
+        stems = {name.removesuffix(end) for end in (MANIFEST, FAILURE, PENDING) for name in names if name.endswith(end)}
+        for name in {_first(Path(folder), stem) for stem in stems}:
+            yield Shelf(Path(folder), name, private)
 
 
-def _write_synced(path: Path, content: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _first(folder: Path, stem: str) -> str:
+    """The name of the recording whose records these are: REEL.v2 may be one, or the second version of REEL."""
+    first, _, number = stem.rpartition(".v")
+    told = Records(folder, stem).version() if first and number.isdecimal() else None
+    return first if told is not None and f"{first}.v{told}" == stem else stem

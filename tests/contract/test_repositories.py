@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from speechpipe import exchange
 from speechpipe.errors import MediaNotFound, OutputError, RepositoryError, Withdrawn
 from speechpipe.files import sha256_file
 from speechpipe.repositories import Deposited, FolderRepository, Item, Package, Part, Receipt, Repository, Stat
@@ -92,6 +93,7 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]
     with monkeypatch.context() as patch:
         for name in ("replace", "rename", "unlink", "fsync", "mkdir"):
             patch.setattr(os, name, guard(name, getattr(os, name)))
+        patch.setattr(exchange, "_rename", guard("exchange", exchange._rename))
         yield steps
 
 

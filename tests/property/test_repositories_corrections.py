@@ -6,11 +6,13 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from speechpipe import exchange
 from speechpipe.files import sha256_file
 from speechpipe.repositories import FolderRepository, Item, Package, Receipt
 from speechpipe.repositories.receipts import from_json, to_json
@@ -22,6 +24,8 @@ NAMES = (
     "a.wav.v2.wav",
     "a.v2.wav",
     "a",
+    "a.v2",
+    "a.v2.v3",
     "*.wav",
     "[a].wav",
     "a\n.wav",
@@ -72,9 +76,10 @@ class Folder(RuleBasedStateMachine):
         assert self.repository.existing(item) == done.receipt
         assert self.repository.deposit(item, package) == done
 
-    @rule(name=st.sampled_from(NAMES), text=st.integers(0, 3), step=st.integers(1, 12))
+    @rule(name=st.sampled_from(NAMES), text=st.integers(0, 3), step=st.integers(1, 24))
     def deposit_killed(self, name: str, text: int, step: int) -> None:
-        real = {call: getattr(os, call) for call in ("replace", "unlink")}
+        places: dict[str, ModuleType] = {"replace": os, "unlink": os, "rename": os, "_rename": exchange}
+        real = {call: getattr(place, call) for call, place in places.items()}
         left = [step]
 
         def counted(call: str) -> None:
@@ -84,7 +89,7 @@ class Folder(RuleBasedStateMachine):
                     raise Killed
                 return real[call](*arguments, **options)
 
-            setattr(os, call, act)
+            setattr(places[call], call, act)
 
         try:
             for call in real:
@@ -94,7 +99,7 @@ class Folder(RuleBasedStateMachine):
             pass
         finally:
             for call, function in real.items():
-                setattr(os, call, function)
+                setattr(places[call], call, function)
 
     @rule(name=st.sampled_from(NAMES), message=st.text(max_size=5))
     def fail(self, name: str, message: str) -> None:
@@ -104,7 +109,8 @@ class Folder(RuleBasedStateMachine):
 
     def outputs(self) -> list[Path]:
         ours = (".speechpipe.json", ".speechpipe.pending.json", ".speechpipe.failed.json", ".part")
-        return sorted(path for path in (self.root / "results").iterdir() if not path.name.endswith(ours))
+        found = (path for path in (self.root / "results").iterdir() if not path.name.startswith(".speechpipe"))
+        return sorted(path for path in found if not path.name.endswith(ours))
 
     @rule(target=placed, data=st.data())
     def correct(self, data: st.DataObject) -> Path:

@@ -27,9 +27,11 @@ from speechpipe.pipeline.forecast import Forecast
 from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, local_deadline, night_over, queue, too_late
 from speechpipe.pipeline.renaming import settle
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
+from speechpipe.pipeline.withdrawal import is_withdrawn
 from speechpipe.repositories.contract import Closed, Receipt
 from speechpipe.repositories.selection import TODO, Choice, Policy, Selection, select
 from speechpipe.repositories.undone import cancelled
+from speechpipe.settings import Settings
 
 from .crew import Crew, crew
 from .parameters import How
@@ -182,6 +184,7 @@ class Night:
         self.line, self.crew = line, crew
         self.ended: list[Receipt] = []
         self.receipts: dict[str, Receipt] = {}
+        self.withdrawn: set[str] = set()
         self.note: str | None = None
         self._reasons: dict[str, str | None] = {}
         self._waited_for = ""
@@ -203,7 +206,7 @@ class Night:
                 self.note = f"Stopped early, as every recording fails for one reason: {below(reason)}"
             if self.note and not self.line.working:
                 return
-            bar.at(len(self.receipts))
+            bar.at(len(self.receipts.keys() | self.withdrawn))
             if not ended:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
@@ -214,12 +217,17 @@ class Night:
             self._undone(group)
 
     def rows(self) -> list[Row]:
-        rows = [row_of(self.chosen[name].found, receipt) for name, receipt in self.receipts.items()]
+        for name, receipt in self.receipts.items():  # since it was done, too
+            self._is_withdrawn(self.chosen[name], receipt.source_sha256)
+        rows = [Row(name, WITHDRAWN, message="It was withdrawn while this run was at work.") for name in self.withdrawn]
+        told = {name: receipt for name, receipt in self.receipts.items() if name not in self.withdrawn}
+        rows += [row_of(self.chosen[name].found, receipt) for name, receipt in told.items()]
         for work in self.line.given_up:
             reason = self._reasons.get(work.identifier)
             rows.append(Row(work.identifier, FAILED, message=reason or GIVEN_UP, cure=None if reason else LOOK))
         waits = "The run stopped early." if self.note else "It would not have been finished in time."
-        working = [work for group in self.line.working for work in group if work.identifier not in self.receipts]
+        done = self.receipts.keys() | self.withdrawn
+        working = [work for group in self.line.working for work in group if work.identifier not in done]
         rows += [Row(work.identifier, WAITING, message=waits) for work in (*self.line.waiting, *working)]
         return rows
 
@@ -253,6 +261,12 @@ class Night:
                 log.error("%s", below(str(error)))
         return []
 
+    def _is_withdrawn(self, one: Chosen, sha256: str | None) -> bool:
+        if is_withdrawn(Settings.load(), one.found.place.repository, one.found.item, sha256):
+            self.withdrawn.add(one.found.name)
+            return True
+        return False
+
     def _undone(self, group: Group) -> list[str]:
         """Those of a group that ended without a receipt of this batch; the receipts of the others are kept."""
         undone = []
@@ -260,7 +274,8 @@ class Night:
             one = self.chosen[work.identifier]
             receipt = one.found.place.repository.existing(one.found.item)
             if receipt is None or receipt == one.choice.receipt:
-                undone.append(work.identifier)
+                if not self._is_withdrawn(one, None):
+                    undone.append(work.identifier)
             else:
                 self.receipts[work.identifier] = receipt
                 self.ended.append(receipt)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from speechpipe.errors import MediaNotFound, SpeechpipeError, Withdrawn
+from speechpipe.errors import MediaError, MediaNotFound, RepositoryError, SpeechpipeError, Withdrawn
 from speechpipe.pipeline import traces
 from speechpipe.pipeline.stages import now
 from speechpipe.repositories.contract import Item, Part, Receipt, Repository
@@ -202,6 +202,19 @@ def refuse_withdrawn(
         raise Withdrawn(
             f"{public_name(item)} was withdrawn.", cure=f"To lift this: speechpipe withdraw --lift {shlex.quote(name)}"
         )
+
+
+def is_withdrawn(settings: Settings, repository: Repository, item: Item, sha256: str | None) -> bool:
+    """Whether it must not be told of: ``refuse_withdrawn`` refuses it, or a tombstone cannot be read. A content that is
+    not known is read where a tombstone tells of one of its size."""
+    try:
+        with suppress(MediaError):  # what is not there is withdrawn by its name alone
+            if sha256 is None and any(g.source_size == repository.stat(item).size for g in repository.tombstones()):
+                sha256 = repository.fetch(item).sha256
+        refuse_withdrawn(settings, repository, item, sha256)
+    except RepositoryError:
+        return True
+    return False
 
 
 def _tombstone(receipt: Receipt, sha256: str | None, reason: str | None) -> Receipt:

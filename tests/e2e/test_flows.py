@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import sqlite3
@@ -79,6 +80,25 @@ def one(recording: str) -> Any:
     from flows.recording import transcribe_recording
 
     return transcribe_recording(OneRecording(recording=recording), How(), return_state=True)
+
+
+class Heard(logging.Handler):
+    """What our flows write into the log of their run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    logger, handler = logging.getLogger("speechpipe.flows"), Heard()
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
 
 
 def group(*recordings: str) -> Any:
@@ -322,7 +342,7 @@ def test_finished_transcripts_are_exported_in_other_formats(places: Places, tmp_
 
 @pytest.mark.usefixtures("server")
 def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(
-    places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    places: Places, tmp_path: Path, heard: Heard
 ) -> None:
     from flows.parameters import Withdrawn
     from flows.traces import NAMELESS, Watch
@@ -335,7 +355,7 @@ def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(
     refused: Any = withdraw_recording(asked, return_state=True)
     assert refused.is_failed() and "sent without its tick. Tick 'Erase the transcripts'" in refused.message
     assert (tmp_path / "outputs/reel.wav.vtt").exists()
-    assert refused.message in capsys.readouterr().err, "its log says so too"
+    assert refused.message in heard.messages, "its log says so too"
     log(refused, "No space is left for reel.wav.vtt.")
     tables = {"events", "event_resources", "log", "flow_run", "flow_run_state", "artifact", "artifact_collection"}
     assert eventually(lambda: mentions("reel.wav"), lambda found: tables <= found.keys()).keys() >= tables
@@ -364,6 +384,34 @@ def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(
     assert mentions("1954/slate.wav") == {} and not list((tmp_path / "outputs" / "1954").glob("*"))
     assert all(b"1954/slate.wav" not in path.read_bytes() for path in reports(tmp_path))
     assert not list((tmp_path / "work").glob("[0-9a-f]*/*.jsonl"))
+
+
+@pytest.mark.usefixtures("server")
+def test_what_is_withdrawn_while_a_batch_is_at_work_is_told_so_and_its_words_never(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both what was in work and what had been done by then; neither is tried again."""
+    from speechpipe.pipeline import Run, withdrawal
+    from speechpipe.settings import Settings
+
+    assert places.recordings is not None
+    (places.recordings / "notes.wav").unlink()
+    repository, transcribe, done = places.places[0].repository, Run.transcribe, list[str]()
+
+    def withdrawn_meanwhile(self: Run, progress: Any = None) -> Any:
+        done.append(self.item.location)
+        if len(done) == 2:
+            for name in done:
+                withdrawal.withdraw(withdrawal.find(repository, name), Settings.load())
+        return transcribe(self, progress)
+
+    monkeypatch.setattr(Run, "transcribe", withdrawn_meanwhile)
+    state = new()
+    assert state.message == "2 recordings: 2 withdrawn." and len(done) == 2
+    assert {(row.outcome, row.first_words, row.words) for row in rows_of(state).values()} == {("withdrawn", None, None)}
+    assert not list((tmp_path / "outputs").rglob("*.vtt")) and not list((tmp_path / "work").glob("[0-9a-f]*"))
+    (report,) = latest("report")
+    assert "given up" not in report.data and "never finished" not in report.data
 
 
 @pytest.mark.usefixtures("server")

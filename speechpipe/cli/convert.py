@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from speechpipe.cli.console import note, say, shown
 from speechpipe.cli.options import captions_option, formats_option
 from speechpipe.errors import OutputError, UsageError
 from speechpipe.files import explained, write_atomically
+
+if TYPE_CHECKING:
+    from speechpipe.pipeline.corrections import Opened
 
 EPILOG = """\b
 Examples:
@@ -66,8 +69,7 @@ def command(transcript: Path, formats: tuple[str, ...], output: Path | None, ove
     read = opened.transcript
     if how["audio"]:
         read = realigned(read, how["audio"], settings)
-    if opened.original is not None:
-        note(f"Compared with {shown(opened.original)}: {'corrected' if read.revision else 'nothing was changed'}.")
+    tell(opened)
     for warning in read.warnings:
         note(f"Note: {warning}")
     # A preset that is asked for shapes all cues anew; else those that a person gave stay.
@@ -91,6 +93,21 @@ def command(transcript: Path, formats: tuple[str, ...], output: Path | None, ove
     for path, content in targets.items():
         write_atomically(path, content)
         say(shown(path))
+
+
+def tell(opened: Opened) -> None:
+    """What a person changed, and where that was found."""
+    names = ", ".join(shown(path) for path in opened.corrected)
+    if names:
+        note(f"Corrected by a person: {names}.")
+    elif opened.original is not None and opened.differs is not None:
+        what = f"line {opened.differs} is not as it was written, but says nothing that a transcript holds"
+        note(f"Compared with {shown(opened.original)}: no word, time or voice was changed; {what}.")
+    elif opened.original is not None:
+        what = "corrected" if opened.transcript.revision else "nothing was changed"
+        note(f"Compared with {shown(opened.original)}: {what}.")
+    for path in opened.unread:
+        note(f"Note: {shown(path)} was corrected too, but cannot be read back: correct another file likewise.")
 
 
 def _beside(folder: Path, stem: str) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
+from speechpipe import formats
 from speechpipe.errors import UsageError
 from speechpipe.formats.captions import Cue, cues, music, music_label, words_of
 from speechpipe.formats.changes import matches
@@ -60,6 +61,17 @@ def corrected(
         warnings=original.warnings + tuple(line for line in read.warnings if line not in original.warnings),
         revision=revision,
     )
+
+
+def laid_over(original: Transcript, read: Transcript, name: str, revision: Revision, limits: Captions) -> Transcript:
+    """As ``corrected``, of a file of the format ``name``; what that file holds and no transcript does is a change too,
+    which stands in the warnings."""
+    found = corrected(original, read, revision, limits, exact_ends=name == "alto")
+    if found is not original or not read.warnings:
+        return found
+    ours = formats.read(formats.write(original, name, limits), name).warnings
+    told = tuple(line for line in read.warnings if line not in ours and line not in original.warnings)
+    return replace(original, warnings=original.warnings + told, revision=revision) if told else original
 
 
 def check_same_recording(original: Transcript, read: Transcript) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from speechpipe.errors import UsageError, one_line
@@ -49,14 +50,29 @@ def _segment(segment: Segment) -> dict[str, Any]:
 def read(content: bytes) -> Transcript:
     """Raises UsageError: it is not JSON, or no transcript of this version."""
     try:
-        data = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
+        text = content.decode("utf-8-sig")
+        data = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
         if not isinstance(data, dict):
             raise ValueError("not an object")
         return Transcript.from_dict(data)
     except RecursionError as error:
         raise _no_transcript("nested too deeply") from error
     except (ValueError, OverflowError) as error:
-        raise _no_transcript(str(error)) from error
+        place = re.match(r"transcript\.segments\[(\d+)\]", str(error))
+        line = f"line {line_of_segment(content, int(place[1]))}: " if place else ""
+        raise _no_transcript(f"{line}{error}") from error
+
+
+def line_of_segment(content: bytes, index: int) -> int:
+    """The line, from 1, on which a segment of a transcript in JSON begins."""
+    text = content.decode("utf-8-sig", "replace")
+    start = re.search(r'"segments"\s*:\s*\[\s*', text)
+    at = start.end() if start else 0
+    for _ in range(index if start else 0):
+        _, at = json.JSONDecoder().raw_decode(text, at)
+        following = re.compile(r"\s*,?\s*").match(text, at)
+        at = following.end() if following else at
+    return text.count("\n", 0, at) + 1
 
 
 def _no_transcript(reason: str) -> UsageError:
@@ -79,6 +95,15 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         _refuse(text)
     return number
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a field that stands twice JSON keeps the last alone, and a person's change may be in the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
+        raise ValueError(f"the field {twice[:40]!r} stands twice beside {str(found)[:80]}")
+    return found
 
 
 def _refuse(text: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,17 +16,16 @@ from speechpipe.engines.contract import ModelFiles
 from speechpipe.errors import MediaNotFound, UnknownFormat, UnknownModel, UsageError
 from speechpipe.files import sha256_file
 from speechpipe.formats.captions import words_of
-from speechpipe.formats.correction import check_same_recording, corrected
+from speechpipe.formats.correction import check_same_recording, laid_over
 from speechpipe.formats.json_correction import settled, with_human_times
 from speechpipe.pipeline.provenance import ASKED
+from speechpipe.pipeline.reviewed import SOMEBODY, reviewed
 from speechpipe.pipeline.streams import BEST, decode_streams
 from speechpipe.pipeline.timing import shifted
 from speechpipe.settings import Captions, Settings
 from speechpipe.transcript import Revision, Segment, Step, Transcript, Word
 
 LARGEST = 1 << 30  # a transcript of 100 hours is some 200 MB
-#: Who corrected it, where nobody says.
-SOMEBODY = "a person"
 #: Sound on either side of a segment that its words may lie in, since a person's cue may be cut close.
 MARGIN_MS = 200
 #: What aligners hear at once; a longer segment keeps the times that it has.
@@ -34,10 +34,15 @@ LONGEST_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A transcript that was read; ``original``: what it was compared with."""
+    """A transcript that was read; ``original``: what it was compared with; ``corrected``: the files of its package that
+    a person changed; ``unread``: those of them that cannot be read back; ``differs``: the first line, from 1, in which
+    a file that says nothing else than the original is not as it was written."""
 
     transcript: Transcript
     original: Path | None = None
+    corrected: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
+    differs: int | None = None
 
 
 def open_transcript(
@@ -45,37 +50,46 @@ def open_transcript(
 ) -> Opened:
     """Read a transcript in any format that can be read.
 
-    What a person changed is found by comparing with ``original``, else with the JSON of the same recording beside it.
+    What a person changed is found by comparing with ``original``. Without one, a file of a package that lies beside its
+    receipt stands for all of it: what a person left in any of its files. Others are compared with the JSON beside them.
 
     Raises:
-        MediaNotFound: it cannot be read. UnknownFormat, UsageError: it is no transcript, or of another recording.
+        MediaNotFound: it cannot be read. UnknownFormat, UsageError: it is no transcript, or of another recording, or
+        two files of its package contradict each other.
     """
-    name = format_of(path)
-    read = read_file(path)
+    name, read, shape = format_of(path), read_file(path), limits or Captions()
     exact = formats.FORMATS[name].lossless
+    if original is None and (left := reviewed(path.parent, stem_of(path), shape, by)) is not None:
+        return Opened(left.transcript, left.original, left.corrected, left.unread)
     if original is None and not exact:
         beside = path.with_name(stem_of(path) + formats.suffix("json"))
         original = beside if beside.is_file() else None
     revision = Revision(by or SOMEBODY, _changed(path))
-    if exact:
-        read = _compared(read, settled(read), original, revision, by)
-    elif original is not None:
-        known = read_file(original)
-        read = corrected(known, read, revision, limits or Captions(), exact_ends=name == "alto")
-    elif by:
-        read = replace(read, revision=revision)
-    return Opened(read, original)
-
-
-def _compared(
-    read: Transcript, whole: Transcript, original: Path | None, revision: Revision, by: str | None
-) -> Transcript:
-    if original is not None:
-        known = read_file(original)
+    known = read_file(original) if original is not None else None
+    if known is not None:
         check_same_recording(known, read)
-        same = replace(read, revision=known.revision) == known
-        return known if same and not by else replace(with_human_times(known, whole), revision=revision)
-    return replace(whole, revision=revision) if by or whole is not read else read
+    if exact:
+        whole = settled(read, known, path.read_bytes())
+        if known is not None and not by and replace(whole, revision=known.revision) == known:
+            return Opened(known, original)
+        is_revised = known is not None or by is not None
+        whole = whole if known is None else with_human_times(known, whole)
+        return Opened(replace(whole, revision=revision) if is_revised else whole, original)
+    if known is None:
+        return Opened(replace(read, revision=revision) if by else read)
+    found = laid_over(known, read, name, revision, shape)
+    return Opened(
+        found, original, differs=_differs(path, formats.write(known, name, shape)) if found is known else None
+    )
+
+
+def _differs(path: Path, written: bytes) -> int | None:
+    """The first line of a file that is not as it was written, apart from how lines end and from blank ones."""
+    ours = [line.strip() for line in written.splitlines() if line.strip()]
+    theirs = enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(), 1)
+    lines = [(at, line.strip()) for at, line in theirs if line.strip()]
+    found = next((at for (at, line), our in zip(lines, ours, strict=False) if line != our), None)
+    return found if found or len(lines) <= len(ours) else lines[len(ours)][0]
 
 
 def format_of(path: Path) -> str:

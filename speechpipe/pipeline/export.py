@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from speechpipe import formats
 from speechpipe.errors import OutputError, RepositoryError, UsageError, Withdrawn
 from speechpipe.files import write_atomically
+from speechpipe.pipeline.reviewed import corrected_version, reviewed, said
 from speechpipe.repositories.contract import Item, Receipt, Repository
 from speechpipe.repositories.rights import public_name
 from speechpipe.settings import Captions
@@ -17,13 +18,17 @@ def export(
     repository: Repository, item: Item, receipt: Receipt, names: Sequence[str], target: Path, captions: Captions
 ) -> list[Path]:
     """Write one recording's transcript in the formats ``names`` below ``target``, where the recording's own folder is
-    mirrored. A file that was deposited, and perhaps corrected by a person, is copied; others are made from the JSON,
-    and what describes a package describes the files named.
+    mirrored: what a person left, where they corrected a file of any version, else the version of ``receipt``.
+
+    The file that a person corrected is copied, but for its sentence on who has read it; others are made from what they
+    left. Without a correction a file that was deposited is copied and others are made from the JSON. What describes a
+    package describes the files named.
 
     Where they go is kept, so that a withdrawal finds them.
 
     Raises:
-        UsageError: no JSON was deposited, or it is no transcript. RepositoryError: it cannot be read. OutputError.
+        UsageError: no JSON was deposited, or it is no transcript; two corrected files contradict each other.
+        RepositoryError: it cannot be read. OutputError.
         Withdrawn: it was withdrawn meanwhile.
     """
     with repository.held(item):
@@ -35,6 +40,7 @@ def export(
 def _exported(
     repository: Repository, item: Item, receipt: Receipt, names: Sequence[str], target: Path, captions: Captions
 ) -> list[Path]:
+    receipt = corrected_version(repository, receipt)
     deposited = repository.paths(item, receipt)
     whole = next((path for path in deposited if path.name.endswith(formats.suffix("json"))), None)
     if whole is None:
@@ -44,9 +50,14 @@ def _exported(
         )
     stem = whole.name.removesuffix(formats.suffix("json"))
     asked = {stem + formats.suffix(name): name for name in names}
-    files = {path.name: _read(path) for path in deposited if path.name in asked}
+    left = reviewed(whole.parent, stem, captions)
+    copied = deposited if left is None else [*left.unread, *(left.corrected if len(left.corrected) == 1 else ())]
+    files = {path.name: _read(path) for path in copied if path.name in asked}
+    if left is not None:
+        files = {name: said(content, asked[name], left) for name, content in files.items()}
     if missing := [name for filename, name in asked.items() if filename not in files]:
-        files |= formats.compose(formats.read(_read(whole), "json"), missing, stem, captions, beside=files)
+        transcript = formats.read(_read(whole), "json") if left is None else left.transcript
+        files |= formats.compose(transcript, missing, stem, captions, beside=files)
     folder = target / PurePosixPath(item.location).parent
     if not folder.resolve().is_relative_to(target.resolve()):
         raise OutputError(f"{folder} leads out of {target}.", cure="Remove the link.")

@@ -33,13 +33,8 @@ def answers(chosen: list[str], two_voices: bool = False) -> Transcript:
 def edited(content: str, name: str, chance: random.Random) -> str:
     """The file with some captions gone, and words replaced, added and taken out in others."""
     begins, ends = (" *<TextLine", "</TextLine>\n") if name == "alto" else (r"(?<=\n\n)\d+\n\d\d:", "\n\n")
-    word = (
-        r'(?<=CONTENT=")[^"]+'
-        if name == "alto"
-        else r"(?<=<c>)[^<>]+"
-        if name == "words.vtt"
-        else r"[^\s<>]+(?=(?:</v>)?$)"
-    )
+    words = {"alto": r'(?<=CONTENT=")[^"]+', "words.vtt": r"(?<=<c>)[^<>]+"}
+    word = words.get(name, r"[^\s<>]+(?=(?:</v>)?$)")
 
     def one(found: re.Match[str]) -> str:
         caption, drawn = found[0], chance.random()

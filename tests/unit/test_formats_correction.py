@@ -158,7 +158,7 @@ def test_a_transcript_of_another_recording_is_refused() -> None:
 def test_text_changed_beside_its_words_draws_them_along() -> None:
     changed = dataclasses.replace(INTERVIEW.segments[1], text="Giitu! Mun boađán Kárášjogas,")
     edited = dataclasses.replace(INTERVIEW, segments=(INTERVIEW.segments[0], changed, *INTERVIEW.segments[2:]))
-    words = settled(edited).segments[1].words
+    words = settled(edited, INTERVIEW).segments[1].words
     assert [word.text for word in words] == changed.text.split()
     assert [(w.start_ms, w.timing) for w in words] == [
         (6_000, "aligned"),

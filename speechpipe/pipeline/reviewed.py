@@ -114,7 +114,9 @@ def said(content: bytes, name: str, left: Reviewed) -> bytes:
 
 
 def _files(folder: Path, stem: str, receipt: Receipt) -> Iterator[_File]:
-    made = {path.name: digests for path, digests in copies.recorded(folder / (stem + copies.ENDING)).items()}
+    made: dict[str, set[str]] = {}
+    for path, digests in copies.recorded(folder / (stem + copies.ENDING)).items():
+        made.setdefault(path.name, set()).update(digests)
     for row in formats.FORMATS.values():
         name = stem + row.suffix
         if name not in receipt.files:

@@ -14,7 +14,8 @@ from typing import Any, cast
 from speechpipe.errors import SpeechpipeError
 from speechpipe.pipeline.report import Row, headline
 
-from .environment import TEMPORARY, set_up
+from . import login
+from .environment import TEMPORARY, closed, set_up
 from .parameters import how
 from .places import Places
 from .rows import as_text, explanations
@@ -43,7 +44,8 @@ def run(source: Path, output: Path, model: str, aligner: str = "auto") -> list[R
         SpeechpipeError: nothing could be begun; what is wrong with single recordings is in their rows.
     """
     home, port = output / ".prefect", free_port()
-    set_up(home, TEMPORARY, PREFECT_API_URL=f"http://{HOST}:{port}/api")
+    address = f"http://{HOST}:{port}"
+    set_up(home, TEMPORARY, closed(login.made(), address), PREFECT_API_URL=f"{address}/api")
     # What is copied a moment ago is complete, and a person asks for it by name.
     os.environ |= {"SPEECHPIPE_NIGHT__SETTLE_MINUTES": "0", "SPEECHPIPE_NIGHT__UNKNOWN_RIGHTS": "open"}
     os.environ["SPEECHPIPE_WORKSPACE"] = str((output / ".work").resolve())

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ from speechpipe.pipeline.queue import at_once
 from speechpipe.registry.store import Store
 from speechpipe.settings import Settings
 
-from .environment import SERVED, set_up
+from . import login
+from .environment import OPERATORS, SERVED, closed, set_up
+from .guard import origin
 from .places import Places
 from .process import AT_ONCE, EXPORTS, REPORTS, SERVER_PID, TURNS, hold
 from .server import HOST, is_free, server
@@ -40,19 +43,25 @@ def serve(
     together: int | None = None,
     public_url: str | None = None,
     auth_file: Path | None = None,
+    new_login: bool = False,
+    no_login: bool = False,
 ) -> None:
     """Serve the flows until Ctrl-C or SIGTERM.
 
     ``data`` takes the server's state, the work in progress, the transcripts and the reports; ``folder``
     (``data/recordings`` where not given) is where recordings are looked for, beside the collections of the settings.
     ``together``: how many recordings or groups are worked on together;
-    None: as many as the machine bears. ``public_url``: where browsers see a proxy before it. ``auth_file`` holds
-    ``user:password``, which every request must bring.
+    None: as many as the machine bears. ``public_url``: where browsers see a proxy before it; no other address but this
+    machine's own is answered. Every request must bring the login, ``user:password``: what ``auth_file`` holds, or else
+    ``data/login``, which is made at the first start and anew with ``new_login``. ``no_login``: nobody is asked.
 
     Raises:
-        UsageError: no such folder, the port or the data folder is taken, or ``auth_file`` holds no ``user:password``.
+        UsageError: no such folder, the port or the data folder is taken, ``public_url`` is no address, the login is
+            wanted in two ways, or its file holds none or can be read by others.
         DependencyError: the server does not start.
     """
+    if sum((auth_file is not None, new_login, no_login)) > 1:
+        raise UsageError("Of --auth-file, --new-login and --no-login only one makes sense.", cure="Choose one of them.")
     data = data.resolve()
     recordings = (folder or data / "recordings").resolve()
     if folder is None:
@@ -66,15 +75,18 @@ def serve(
     from .parameters import how  # only now: its forms name the collections
 
     how(model)  # said now, not when the first run fails
+    address = f"http://{HOST}:{port}"
+    seen = origin(public_url or address)
     with explained(data):
         data.mkdir(parents=True, exist_ok=True)
         held = hold(data / "serve.lock")
     if held is None:
         raise UsageError(f"Another server works with {data}.", cure="Stop it, or choose another folder with --data.")
     try:
-        address = f"http://{HOST}:{port}"
-        seen = (public_url or address).rstrip("/")
-        set_up(data / "prefect", SERVED, _guarded(auth_file), PREFECT_API_URL=f"{address}/api", PREFECT_UI_URL=seen,
+        kept_in = auth_file or data / "login"
+        secret = None if no_login else login.read(kept_in) if auth_file else login.kept(kept_in, anew=new_login)
+        set_up(data / "prefect", SERVED, closed(secret, seen, address, f"http://localhost:{port}"),
+               operators=OPERATORS, PREFECT_API_URL=f"{address}/api", PREFECT_UI_URL=seen,
                PREFECT_SERVER_UI_API_URL=f"{seen}/api")  # fmt: skip
         _put_into_environment(data, together)
         print(f"Starting the server; its log is {data / 'prefect' / 'server.log'}.", flush=True)
@@ -93,6 +105,7 @@ The flows are ready: {seen}/deployments
   Recordings are looked for in {recordings}
   Results go to {data / "transcripts"}
   Worked on together: {os.environ[AT_ONCE]}
+  {_asks_for(secret, kept_in)}
 Stop with Ctrl-C.
 """
             run_until_stopped(told, stop, model)
@@ -154,17 +167,13 @@ def _told() -> Iterator[None]:
         log.warning("%s", one_line(f"{type(error).__name__}: {error}"))
 
 
-def _guarded(auth_file: Path | None) -> dict[str, str]:
-    """The password for the server and for its clients."""
-    if auth_file is None:
-        return {}
-    try:
-        secret = auth_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read {auth_file}: {error}.", cure="Give a file that holds user:password.") from error
-    if not all(secret.partition(":")):
-        raise UsageError(f"{auth_file} holds no user:password.", cure="Write one line into it: user:password")
-    return {"PREFECT_SERVER_API_AUTH_STRING": secret, "PREFECT_API_AUTH_STRING": secret}
+def _asks_for(secret: str | None, kept_in: Path) -> str:
+    """The login itself is for the person at the terminal; what is written to a file or a journal names its file."""
+    if secret is None:
+        return "NO LOGIN: whoever reaches this address may start, change and delete everything"
+    return (
+        f"The page asks once for: {secret}" if sys.stdout.isatty() else f"The page asks once for what is in {kept_in}"
+    )
 
 
 def _put_into_environment(data: Path, together: int | None) -> None:

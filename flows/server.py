@@ -20,6 +20,7 @@ from speechpipe.errors import DependencyError
 from .process import die_with_parent
 
 HOST = "127.0.0.1"
+PROGRAM = f"{__package__}.program"
 SECONDS_TO_START = 120
 SECONDS_TO_END = 15
 #: A server that ends by itself is started again; one that does so more often within this time is not.
@@ -73,8 +74,7 @@ class Server:
                 return
 
     def _start(self) -> subprocess.Popen[bytes]:
-        prefect = Path(__file__).with_name("database.py")
-        command = [sys.executable, "-P", str(prefect), "server", "start", "--host", HOST, "--port", str(self._port)]
+        command = [sys.executable, "-P", "-m", PROGRAM, HOST, str(self._port)]
         with self._log.open("ab") as output:
             # A session of its own: Ctrl-C reaches this process first, which then ends the server last.
             return subprocess.Popen(

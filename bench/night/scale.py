@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from flows.server import PROGRAM  # noqa: E402
 from tests.e2e.served import Served, children  # noqa: E402
 
 RESULT = ROOT / "bench" / "results" / "scale.json"
@@ -74,7 +75,7 @@ def main() -> None:
 def night(served: Served) -> dict[str, object]:
     """Asked after once in a while only, as each question costs the server too."""
     before, began = int(served.post("/flow_runs/count", {})), time.monotonic()
-    server, serve = children(served.process.pid, "server")[0], served.process.pid
+    server, serve = children(served.process.pid, PROGRAM)[0], served.process.pid
     cpu = [cpu_seconds(server), cpu_seconds(serve, children=True)]
     run = served.run("Transcribe new recordings")
     while (state := served.state(run))["type"] not in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
@@ -124,7 +125,7 @@ class Memory:
     def _look(self) -> None:
         while not self._over.wait(5):
             serve = self.served.process.pid
-            kinds = {"serve": [serve], "server": children(serve, "server"), "run": children(serve, "prefect.engine")}
+            kinds = {"serve": [serve], "server": children(serve, PROGRAM), "run": children(serve, "prefect.engine")}
             for kind, pids in kinds.items():
                 self.largest[kind] = max(self.largest[kind], *(resident_mb(pid) for pid in pids), 0)
 

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from flows.server import free_port
 
 SECONDS = 180
 BUSY_SECONDS = 60
+CLIENT = "tests"
 START = """
 import sys
 from pathlib import Path
@@ -41,6 +43,7 @@ class Served:
     more: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] = field(init=False)
+    token: str = ""
 
     def __post_init__(self) -> None:
         self.recordings.mkdir(exist_ok=True)
@@ -67,12 +70,16 @@ class Served:
             eventually(lambda: "are ready" in self.told(), "serve is ready")
         return self
 
-    def start_command(self, program: str, *arguments: str) -> None:
+    def start_command(self, program: str, *arguments: str, terminal: int | None = None) -> None:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SPEECHPIPE_"))}
         env |= {**FAKE, "HOME": str(self.folder), **self.more}
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", program, *arguments], cwd=self.root, env=env, stdout=output, stderr=output
+                [sys.executable, "-c", program, *arguments],
+                cwd=self.root,
+                env=env,
+                stdout=output if terminal is None else terminal,
+                stderr=output,
             )
 
     def told(self) -> str:
@@ -85,20 +92,34 @@ class Served:
         self.process.send_signal(sign)
         self.process.wait(60)
 
+    @property
+    def login(self) -> str:
+        """As ``serve`` has made it."""
+        return (self.data / "login").read_text().strip()
+
     def post(self, path: str, body: Any) -> Any:
-        request = urllib.request.Request(
-            f"{self.address}/api{path}", json.dumps(body).encode(), {"content-type": "application/json"}
-        )
+        return self.ask("POST", path, body)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """What the server answers to one who has logged in."""
         until = time.monotonic() + BUSY_SECONDS
         while True:
+            headers = {"content-type": "application/json", "authorization": basic(self.login)}
+            if method != "GET":
+                self.token = self.token or self.ask("GET", f"/csrf-token?client={CLIENT}")["token"]
+                headers |= {"Prefect-Csrf-Client": CLIENT, "Prefect-Csrf-Token": self.token}
+            data = None if body is None else json.dumps(body).encode()
+            request = urllib.request.Request(f"{self.address}/api{path}", data, headers, method=method)
             try:
                 with urllib.request.urlopen(request, timeout=60) as answer:
-                    return json.load(answer)
+                    return json.loads(answer.read() or b"null")
             except urllib.error.HTTPError as error:
                 error.close()
-                # Its database is busy: whoever asks has to ask again, as Prefect's own clients do.
-                if error.code != 503 or time.monotonic() > until:
+                # Its database is busy: whoever asks has to ask again, as Prefect's own clients do, who also ask for
+                # another token after an hour.
+                if error.code not in (403, 503) or time.monotonic() > until:
                     raise
+                self.token = ""
                 time.sleep(1)
 
     def deployments(self) -> dict[str, Any]:
@@ -139,6 +160,22 @@ class Served:
         return [path for tree in self.data.glob("transcripts*") for path in tree.rglob("*") if path.is_file()]
 
 
+def ask(address: str, headers: dict[str, str], method: str = "GET") -> Any:
+    """What anybody is answered, refusals too; with an empty object where something is sent."""
+    data = b"{}" if method == "POST" else None
+    request = urllib.request.Request(address, data, {"content-type": "application/json", **headers}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error
+
+
+def basic(login: str) -> str:
+    return f"Basic {b64encode(login.encode()).decode()}"
+
+
 def eventually(get: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -160,6 +197,12 @@ def children(parent: int, word: str) -> list[int]:
         if below == parent and word in arguments:
             found.append(int(folder.name))
     return found
+
+
+def commands_of(pid: int) -> list[Path]:
+    """Where the kernel shows the command lines of a process and of all below it."""
+    below = [Path(line) for line in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [Path(f"/proc/{pid}/cmdline"), *(path for child in below for path in commands_of(int(child.name)))]
 
 
 def alive(pid: int) -> bool:

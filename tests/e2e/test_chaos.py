@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.server import PROGRAM
 from speechpipe.files import sha256_file
 from tests.e2e.served import Served, children, eventually
 
@@ -71,7 +72,7 @@ def kill_again_and_again(served: Served, batches: Path, chance: random.Random) -
             time.sleep(2)
             served.start()
         elif victim == "server":
-            os.kill(children(served.process.pid, "server")[0], signal.SIGKILL)
+            os.kill(children(served.process.pid, PROGRAM)[0], signal.SIGKILL)
             eventually(lambda: answers(served), "the server is back")
         elif runs := children(served.process.pid, "prefect.engine"):
             os.kill(chance.choice(runs), signal.SIGKILL)

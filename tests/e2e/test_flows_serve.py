@@ -15,7 +15,6 @@ import time
 import urllib.error
 import urllib.request
 import wave
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,21 +22,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from flows.serve import serve
-from flows.server import free_port
+from flows.server import PROGRAM, free_port
 from speechpipe.errors import UnknownModel, UsageError
 from speechpipe.registry.store import Store
-from tests.e2e.served import Served, alive, children, eventually
+from tests.e2e.elsewhere import Elsewhere
+from tests.e2e.served import Served, alive, ask, basic, children, commands_of, eventually
 from tests.stored import put
 
 pytestmark = pytest.mark.timeout(600)
 
+PREFECT = Subprotocol("prefect")
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Served]:
+def elsewhere() -> Iterator[Elsewhere]:
+    with Elsewhere() as elsewhere:
+        yield elsewhere
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, root: Path, elsewhere: Elsewhere) -> Iterator[Served]:
     slow = {"CHAOS_SECONDS": "2", "PYTHONPATH": str(Path(__file__).parent / "slow")}
     folder = tmp_path_factory.mktemp("serve")
     (folder / "batches.txt").touch()
@@ -45,6 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Ser
     more["SPEECHPIPE_MODELS_FOLDER"] = str(folder / "models")
     (folder / "tmp").mkdir()
     more["TMPDIR"] = str(folder / "tmp")
+    more |= elsewhere.settings | {"PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "77"}
     served = Served(root, folder, more={**more, "SPEECHPIPE_DECODING__BATCH_SIZE": "1"})
     (served.recordings / "1954").mkdir()
     shutil.copy(root / "sample_audio" / "slate.wav", served.recordings / "1954" / "slate.wav")
@@ -92,8 +103,7 @@ def test_a_scheduled_run_starts_by_itself_and_does_its_work(served: Served) -> N
         return all(run["state_type"] in ENDED for run in served.runs(flow="transcribe-new"))
 
     eventually(idle, "none that was scheduled is left")
-    schedule = f"{served.address}/api/deployments/{deployment}/schedules/{made['id']}"
-    urllib.request.urlopen(urllib.request.Request(schedule, method="DELETE")).close()
+    served.ask("DELETE", f"/deployments/{deployment}/schedules/{made['id']}")
     assert "1 recording" in run["state"]["message"]
     outputs = {path.name for path in served.outputs()}
     assert {"slate.wav.vtt", "slate.wav.alto.xml", "slate.wav.json", "slate.wav.txt"} <= outputs
@@ -199,7 +209,7 @@ def test_only_this_machine_is_listened_to(served: Served) -> None:
 
 
 def test_telemetry_is_off_in_the_server_and_state_is_in_one_folder(served: Served) -> None:
-    (server,) = children(served.process.pid, "server")
+    (server,) = children(served.process.pid, PROGRAM)
     environment = Path(f"/proc/{server}/environ").read_text()
     assert "PREFECT_SERVER_ANALYTICS_ENABLED=false" in environment and "DO_NOT_TRACK=1" in environment
     assert (served.data / "prefect" / "prefect.db").is_file()
@@ -252,6 +262,7 @@ def test_the_automation_of_the_documentation_tells_when_a_batch_fails(served: Se
     (example,) = re.findall(r"```yaml\n(automations:.*?)```", (root / "docs" / "operations.md").read_text(), re.S)
     environment = os.environ | {
         "PREFECT_API_URL": f"{served.address}/api",
+        "PREFECT_API_AUTH_STRING": served.login,
         "PREFECT_HOME": str(served.data / "prefect"),
     }
 
@@ -294,8 +305,91 @@ def letterbox() -> Iterator[tuple[str, list[dict[str, str]]]]:
         server.shutdown()
 
 
+def test_other_pages_and_other_names_are_refused(served: Served) -> None:
+    health, foreign = f"{served.address}/api/health", "http://pages.example"
+    localhost = served.address.replace("127.0.0.1", "localhost")
+    for headers, status in (
+        ({}, 200),
+        ({"Origin": served.address}, 200),
+        ({"Origin": localhost, "Host": localhost.removeprefix("http://")}, 200),
+        ({"Origin": foreign}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": f"http://127.0.0.1:{served.port + 1}"}, 403),
+        ({"Host": f"pages.example:{served.port}"}, 400),
+    ):
+        answer = ask(health, headers)
+        assert answer.status == status, headers
+        assert answer.headers["X-Frame-Options"] == "DENY" or status == 400
+        assert answer.headers["Access-Control-Allow-Origin"] in (
+            (None, headers.get("Origin")) if status == 200 else (None,)
+        )
+    asks_first = {"Origin": foreign, "Access-Control-Request-Method": "POST"}
+    assert ask(f"{served.address}/api/flow_runs/filter", asks_first, "OPTIONS").status == 403
+    page = ask(f"{served.address}/deployments", {})
+    assert page.status == 200 and page.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+
+
+@pytest.mark.parametrize("stream", ["events/in", "events/out", "logs/out"])
+def test_a_stream_opens_to_its_own_page_and_login_alone(served: Served, stream: str) -> None:
+    def opened(origin: str | None, host: str = "127.0.0.1", login: str = served.login) -> str:
+        with socket.create_connection(("127.0.0.1", served.port)) as line:
+            address = f"ws://{host}:{served.port}/api/{stream}"
+            with connect(address, sock=line, origin=Origin(origin) if origin else None, subprotocols=[PREFECT]) as held:
+                held.send(json.dumps({"type": "auth", "token": login}))
+                return str(json.loads(held.recv(30))["type"])
+
+    for origin in (None, served.address):
+        assert opened(origin) == "auth_success"
+    for origin, host in (("http://pages.example", "127.0.0.1"), ("null", "127.0.0.1"), (None, "pages.example")):
+        with pytest.raises(InvalidStatus):
+            opened(origin, host)
+    with pytest.raises(ConnectionClosed):
+        opened(served.address, login="archive:guessed")
+
+
+def test_a_change_needs_the_login_and_a_token_against_forgery(served: Served) -> None:
+    address, logged_in = f"{served.address}/api/flow_runs/filter", {"Authorization": basic(served.login)}
+    token = served.ask("GET", "/csrf-token?client=another")["token"]
+    with_token = {"Prefect-Csrf-Client": "another", "Prefect-Csrf-Token": token}
+    for headers, status in (
+        ({}, 403),
+        (with_token, 401),
+        (with_token | {"Authorization": basic("archive:guessed")}, 401),
+        (logged_in, 403),
+        (logged_in | with_token | {"Prefect-Csrf-Token": "0" * 64}, 403),
+        (logged_in | with_token, 200),
+    ):
+        assert ask(address, headers, "POST").status == status, headers
+    assert ask(f"{served.address}/api/flow_runs/count", {}, "POST").status == 403
+    assert ask(f"{served.address}/api/admin/version", {}).status == 401
+
+
+def test_the_login_is_in_its_file_and_in_no_log_and_no_command_line(served: Served) -> None:
+    file, password = served.data / "login", served.login.partition(":")[2]
+    assert file.stat().st_mode & 0o777 == 0o600 and len(password) >= 20
+    assert str(file) in served.told()
+    written = [path for path in served.data.rglob("*") if path.is_file() and path != file]
+    assert (served.data / "prefect" / "server.log") in written and (served.data / "prefect" / "prefect.db") in written
+    assert [path for path in [*written, served.log] if password.encode() in path.read_bytes()] == []
+    commands = [path.read_bytes() for path in commands_of(served.process.pid)]
+    assert len(commands) >= 2 and not any(password.encode() in command for command in commands)
+    assert password not in json.dumps(served.ask("GET", "/admin/settings"))
+
+
+def test_what_the_shell_says_of_other_servers_reaches_none_and_the_operators_settings_count(
+    served: Served, elsewhere: Elsewhere
+) -> None:
+    """All that was done here was done beside settings that name another server and a proxy for everything."""
+    assert served.runs() and elsewhere.asked == []
+    settings = served.ask("GET", "/admin/settings")
+    assert settings["server"]["services"]["late_runs"]["after_seconds"] == "PT1M17S"
+    assert settings["api"]["url"] == f"{served.address}/api"
+    told = json.dumps(settings)
+    assert "shell" not in told and str(elsewhere.port) not in told
+
+
 def test_sigterm_ends_the_server_too_and_port_is_free_again(served: Served) -> None:
-    (server,) = children(served.process.pid, "server")
+    (server,) = children(served.process.pid, PROGRAM)
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(60) == 0
     assert served.log.read_text().rstrip().endswith("Stopped.")
@@ -308,31 +402,35 @@ def test_sigterm_ends_the_server_too_and_port_is_free_again(served: Served) -> N
 
 def test_the_server_does_not_outlive_a_killed_serve(tmp_path: Path, root: Path) -> None:
     started = Served(root, tmp_path).start(wait=False)
-    server = eventually(lambda: started.told() and children(started.process.pid, "server"), "the server is there")[0]
+    server = eventually(lambda: started.told() and children(started.process.pid, PROGRAM), "the server is there")[0]
     started.process.kill()
     started.process.wait()
     eventually(lambda: not alive(server), "the server has ended", 60)
 
 
-def test_ctrl_c_ends_it_and_a_password_keeps_others_out(tmp_path: Path, root: Path) -> None:
-    (tmp_path / "password").write_text("archive:secret\n")
+def test_a_terminal_is_shown_a_new_login_that_voids_the_one_before_and_ctrl_c_ends_it(
+    tmp_path: Path, root: Path
+) -> None:
     command = "import sys; from pathlib import Path; from flows.serve import serve; " \
-        "serve(Path(sys.argv[1]), None, int(sys.argv[2]), auth_file=Path(sys.argv[3]))"  # fmt: skip
-    guarded = Served(root, tmp_path)
-    guarded.start_command(command, str(guarded.data), str(guarded.port), str(tmp_path / "password"))
-    eventually(lambda: "are ready" in guarded.told(), "serve is ready")
-    address = f"{guarded.address}/api/deployments/filter"
-    asked = urllib.request.Request(address, b"{}", {"content-type": "application/json"})
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(asked, timeout=30)
-    refused.value.close()
-    assert refused.value.code == 401
-    asked.add_header("authorization", f"Basic {b64encode(b'archive:secret').decode()}")
-    with urllib.request.urlopen(asked, timeout=30) as answer:
-        assert b"Transcribe new recordings" in answer.read()
-    guarded.stop(signal.SIGINT)
-    assert guarded.process.returncode == 0
-    assert guarded.log.read_text().rstrip().endswith("Stopped.") and "Warning" not in guarded.log.read_text()
+        "serve(Path(sys.argv[1]), None, int(sys.argv[2]), new_login=True)"  # fmt: skip
+    served = Served(root, tmp_path)
+    served.data.mkdir()
+    (served.data / "login").write_text("archive:before\n")  # as if left readable: it is not even asked
+    reader, writer = os.openpty()
+    served.start_command(command, str(served.data), str(served.port), terminal=writer)
+    os.close(writer)
+    shown = ""
+    while "Stop with Ctrl-C" not in shown:
+        shown += os.read(reader, 4096).decode()
+    assert f"The page asks once for: {served.login}" in shown and served.login != "archive:before"
+    assert (served.data / "login").stat().st_mode & 0o777 == 0o600
+    assert len(served.deployments()) == 6
+    before = {"Authorization": basic("archive:before")}
+    assert ask(f"{served.address}/api/admin/version", before).status == 401
+    served.stop(signal.SIGINT)
+    assert served.process.returncode == 0 and served.log.read_text() == ""
+    assert os.read(reader, 4096).decode().rstrip().endswith("Stopped.")
+    os.close(reader)
 
 
 @pytest.mark.usefixtures("bare_environment")
@@ -346,7 +444,12 @@ def test_what_cannot_be_served_is_said_before_anything_starts(tmp_path: Path) ->
             serve(tmp_path / "data", tmp_path, taken.getsockname()[1])
     with pytest.raises(UnknownModel, match="whisper-of-nobody"):
         serve(tmp_path / "data", tmp_path, free_port(), model="whisper-of-nobody")
-    (tmp_path / "empty").write_text("no colon")
-    with pytest.raises(UsageError, match="holds no user:password"):
-        serve(tmp_path / "data", tmp_path, free_port(), auth_file=tmp_path / "empty")
+    (tmp_path / "login").write_text("archive:secret")
+    (tmp_path / "login").chmod(0o640)
+    with pytest.raises(UsageError, match="other users of this machine"):
+        serve(tmp_path / "data", tmp_path, free_port(), auth_file=tmp_path / "login")
+    with pytest.raises(UsageError, match="only one makes sense"):
+        serve(tmp_path / "data", tmp_path, free_port(), new_login=True, no_login=True)
+    with pytest.raises(UsageError, match="is no address of a site"):
+        serve(tmp_path / "data", tmp_path, free_port(), public_url="https://*")
     assert not (tmp_path / "data" / "prefect").exists()

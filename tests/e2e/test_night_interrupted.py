@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flows.server import PROGRAM
 from tests.e2e.served import Served, children, eventually
 
 pytestmark = [pytest.mark.extra, pytest.mark.timeout(600)]
@@ -60,7 +61,7 @@ def test_a_repository_that_is_unmounted_ends_the_night_early_and_the_next_goes_o
 def test_a_server_that_is_killed_in_mid_run_is_waited_for(served: Served) -> None:
     night = served.run("Transcribe new recordings")
     eventually(lambda: receipts(served), "one is done")
-    os.kill(children(served.process.pid, "server")[0], signal.SIGKILL)
+    os.kill(children(served.process.pid, PROGRAM)[0], signal.SIGKILL)
     eventually(lambda: answers(served), "the server is back")
     state = served.wait(night)
     assert state["message"] == f"{RECORDINGS} recordings: {RECORDINGS} transcribed."

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flows.environment import SERVED, SILENT, TEMPORARY, set_up
 from flows.places import OUTPUTS, RECORDINGS, Place, Places, below, speakable, unspoken
 from speechpipe.errors import MediaNotFound, UsageError
 from speechpipe.settings import Collection, Night, Settings
@@ -150,32 +149,3 @@ def test_a_message_names_recordings_from_their_folder_on(places: Places, monkeyp
     assert below(told) == "1954/reel.wav is damaged."
     monkeypatch.delenv(RECORDINGS)
     assert below(told) == told
-
-
-@pytest.fixture
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``os.environ`` as it was, whatever a test puts into it."""
-    monkeypatch.setattr(os, "environ", os.environ.copy())
-
-
-@pytest.mark.usefixtures("bare_environment")
-@pytest.mark.parametrize("table", [TEMPORARY, SERVED])
-def test_no_telemetry_and_nothing_of_the_user_s_own_prefect(table: dict[str, str], tmp_path: Path) -> None:
-    os.environ["PREFECT_API_URL"] = "https://prefect.example/api"
-    os.environ["PREFECT_API_KEY"] = "a key"
-    set_up(tmp_path / "state", table)
-    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
-    assert os.environ["DO_NOT_TRACK"] == "1"
-    assert os.environ["PREFECT_HOME"] == str(tmp_path / "state")
-    assert "PREFECT_API_URL" not in os.environ
-    assert "PREFECT_API_KEY" not in os.environ
-    assert (tmp_path / "state").is_dir()
-
-
-@pytest.mark.usefixtures("bare_environment")
-def test_only_what_was_asked_for_is_left_of_prefects_switches(tmp_path: Path) -> None:
-    os.environ["PREFECT_PROFILE"] = "work"
-    set_up(tmp_path, SERVED, PREFECT_API_URL="http://127.0.0.1:1/api")
-    left = {name for name in os.environ if name.startswith("PREFECT_")}
-    own = {"PREFECT_API_URL", "PREFECT_HOME", "PREFECT_UI_STATIC_DIRECTORY"}
-    assert left == {n for n in {*SILENT, *SERVED} if n.startswith("PREFECT_")} | own

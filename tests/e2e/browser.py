@@ -14,18 +14,26 @@ WIDTH, HEIGHT = 1400, 900
 
 
 @contextmanager
-def opened() -> Iterator[Any]:
-    """A page of a browser that waits for whatever is looked for."""
+def opened(*arguments: str) -> Iterator[Any]:
+    """A page of a browser, started with ``arguments``, that waits for whatever is looked for."""
     from playwright.sync_api import expect, sync_playwright
 
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=chromium(), args=[*sandbox, *arguments])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
         yield page
         browser.close()
+
+
+def log_in(page: Any, address: str, login: str) -> None:
+    """As a person does the first time; ends on the list of what can be done."""
+    page.goto(f"{address}/deployments")
+    page.locator("input[type=password]").fill(login)
+    press(page, "Login")
+    page.wait_for_url(f"{address}/deployments")
 
 
 def open_form(page: Any, served: Served, deployment: str) -> None:

@@ -325,7 +325,7 @@ def test_other_pages_and_other_names_are_refused(served: Served) -> None:
         )
     asks_first = {"Origin": foreign, "Access-Control-Request-Method": "POST"}
     assert ask(f"{served.address}/api/flow_runs/filter", asks_first, "OPTIONS").status == 403
-    page = ask(f"{served.address}/deployments", {})
+    page = ask(f"{served.address}/deployments", {"Accept": "text/html"})
     assert page.status == 200 and page.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
 
 

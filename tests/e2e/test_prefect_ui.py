@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.browser import HEIGHT, WIDTH, choose, field, open_form, opened, press
+from tests.e2e.browser import HEIGHT, WIDTH, choose, field, log_in, open_form, opened, press
 from tests.e2e.pictures import shrink
 from tests.e2e.served import Served, eventually
 
@@ -42,9 +42,10 @@ def hosts() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def page(hosts: set[str]) -> Iterator[Any]:
+def page(hosts: set[str], served: Served) -> Iterator[Any]:
     with opened() as page:
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+        log_in(page, served.address, served.login)
         yield page
 
 

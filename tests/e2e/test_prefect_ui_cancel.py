@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.browser import open_form, opened, press
+from tests.e2e.browser import log_in, open_form, opened, press
 from tests.e2e.served import Served, alive, children, eventually
 
 pytestmark = [pytest.mark.extra, pytest.mark.timeout(600)]
@@ -49,6 +49,7 @@ def test_a_batch_that_is_cancelled_on_its_page_ends_within_seconds_and_retry_goe
         return next(reversed(served.runs(flow="transcribe-new")), None)
 
     with opened() as page:
+        log_in(page, served.address, served.login)
         open_form(page, served, "Transcribe new recordings")
         press(page, "Submit")
         run = eventually(night, "the form has begun a run")["id"]

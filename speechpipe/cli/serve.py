@@ -49,8 +49,8 @@ Example:
     "--auth-file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Holds user:password, the login, and is readable by its owner alone. Default: login in the data folder, made at "
-    "the first start.",
+    help="Holds user:password, the login, and is readable by its owner alone. Default: login in the data folder, made "
+    "at the first start.",
 )
 @click.option("--new-login", is_flag=True, help="Make a new login in the data folder; the one before is void.")
 @click.option(

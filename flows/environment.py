@@ -22,6 +22,8 @@ FILES = {
 #: Neither the server nor its clients report anything to anybody, and the web page advertises nothing.
 SILENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+    "OTEL_SDK_DISABLED": "true",
     "DO_NOT_TRACK": "1",
     # Without a server that we started nothing runs; Prefect's own emergency server would lose its history.
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",

@@ -26,6 +26,7 @@ def of_a_shell(port: int) -> dict[str, str]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "false",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://shell:secret@127.0.0.1:{port}/shell",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": address,
         "HTTP_PROXY": address,
         "http_proxy": address,
         "ALL_PROXY": address,

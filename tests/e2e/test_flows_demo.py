@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows.demo import closing, main
 from flows.rows import Row, columns
+from speechpipe.errors import DependencyError
 from tests.e2e.watched import Home
 
 
@@ -81,3 +83,25 @@ def test_the_closing_names_captions_and_full_texts_only() -> None:
     text = closing([done], 100)
     assert "  out/a.wav.vtt\n  out/a.wav.alto.xml" in text and ".json" not in text
     assert "Files:" not in closing([Row("b.wav", "failed", message="damaged.")], 100)
+
+
+@pytest.mark.usefixtures("bare_environment")
+def test_its_server_asks_for_a_login_that_nobody_is_told(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run reads it from the environment; it ends with the server, and another one is made for the next."""
+    logins = []
+
+    def no_server(port: int, _: Path) -> Any:
+        assert os.environ["PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"] == f"http://127.0.0.1:{port}"
+        assert os.environ["PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED"] == "true"
+        assert os.environ["PREFECT_API_AUTH_STRING"] == os.environ["PREFECT_SERVER_API_AUTH_STRING"]
+        logins.append(os.environ["PREFECT_API_AUTH_STRING"])
+        raise DependencyError("No server here.")
+
+    monkeypatch.setattr("flows.demo.server", no_server)
+    for _ in range(2):
+        arguments = ["--source", str(source), "--model", "whisper-tiny-archive", "--output", str(tmp_path / "out")]
+        assert main(arguments) == DependencyError.exit_code
+    told = "".join(capsys.readouterr())
+    assert len(set(logins)) == 2 and all(":" in login and login not in told for login in logins)

@@ -400,9 +400,17 @@ def test_sigterm_ends_the_server_too_and_port_is_free_again(served: Served) -> N
         probe.bind(("127.0.0.1", served.port))
 
 
-def test_the_server_does_not_outlive_a_killed_serve(tmp_path: Path, root: Path) -> None:
-    started = Served(root, tmp_path).start(wait=False)
+def test_the_server_does_not_outlive_a_killed_serve_and_without_a_login_none_is_made(
+    tmp_path: Path, root: Path
+) -> None:
+    command = "import sys; from pathlib import Path; from flows.serve import serve; " \
+        "serve(Path(sys.argv[1]), None, int(sys.argv[2]), no_login=True)"  # fmt: skip
+    started = Served(root, tmp_path)
+    started.start_command(command, str(started.data), str(started.port))
     server = eventually(lambda: started.told() and children(started.process.pid, PROGRAM), "the server is there")[0]
+    environment = Path(f"/proc/{server}/environ").read_text()
+    assert "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED=true" in environment and "AUTH_STRING" not in environment
+    assert not (started.data / "login").exists()
     started.process.kill()
     started.process.wait()
     eventually(lambda: not alive(server), "the server has ended", 60)

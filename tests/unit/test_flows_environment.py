@@ -49,10 +49,11 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("table", [TEMPORARY, SERVED])
 def test_no_telemetry_and_a_state_of_its_own(table: dict[str, str], tmp_path: Path) -> None:
-    os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "true", "DO_NOT_TRACK": "0"}
+    os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "true", "DO_NOT_TRACK": "0", "OTEL_SDK_DISABLED": "false"}
     set_up(tmp_path / "state", table)
     assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
-    assert os.environ["DO_NOT_TRACK"] == "1"
+    assert os.environ["PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS"] == "false"
+    assert os.environ["DO_NOT_TRACK"] == "1" and os.environ["OTEL_SDK_DISABLED"] == "true"
     assert os.environ["PREFECT_HOME"] == str(tmp_path / "state")
     assert (tmp_path / "state").is_dir()
 

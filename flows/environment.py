@@ -51,6 +51,8 @@ SERVED = {
     # A server that is started again is waited for.
     "PREFECT_CLIENT_MAX_RETRIES": "12",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "speechpipe.flows",
+    # What ``serve`` says beside the runs belongs to none of them.
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     # The page shows every sentence; the terminal of the server stays quiet.
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",

@@ -380,7 +380,9 @@ def test_what_the_shell_says_of_other_servers_reaches_none_and_the_operators_set
     served: Served, elsewhere: Elsewhere
 ) -> None:
     """All that was done here was done beside settings that name another server and a proxy for everything."""
-    assert served.runs() and elsewhere.asked == []
+    if not any(run["state_type"] in ENDED for run in served.runs()):  # as where this is run alone
+        served.wait(served.run("Transcribe one recording", {"recording": {"recording": "1954/slate.wav"}}))
+    assert elsewhere.asked == []
     settings = served.ask("GET", "/admin/settings")
     assert settings["server"]["services"]["late_runs"]["after_seconds"] == "PT1M17S"
     assert settings["api"]["url"] == f"{served.address}/api"

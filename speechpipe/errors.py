@@ -10,6 +10,7 @@
     │   └── UnknownEngine
     ├── MediaError                        3   the recording itself
     │   ├── MediaNotFound
+    │   ├── MediaUnavailable
     │   ├── UnreadableMedia
     │   └── ChecksumMismatch
     ├── DependencyError                   4   something that is not installed
@@ -88,6 +89,13 @@ class MediaError(SpeechpipeError):
 
 class MediaNotFound(MediaError):
     cure = "Check the path and that you may read the file."
+
+
+class MediaUnavailable(MediaError):
+    """It is there, but the machine did not give it, or not to its end: no fault of the recording."""
+
+    cure = "Try again later; where it stays so, look at the disk, the network and the memory of the machine."
+    curable = True
 
 
 class UnreadableMedia(MediaError):

@@ -1,4 +1,4 @@
-"""Writing so that a power cut leaves the old file or the new one, never half of one."""
+"""Writing so that a power cut leaves the old file or the new one, never half of one; what failing to read one means."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from speechpipe.errors import OutputError
+from speechpipe.errors import MediaError, MediaNotFound, MediaUnavailable, OutputError
 
 BLOCK = 1 << 20
 #: The results of a short recording, in bytes.
 LEAST_ROOM = 64 << 10
+#: What says that there is no such file; all else says that it cannot be had now.
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 
 
 def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
@@ -84,6 +87,15 @@ def sha256_file(path: Path) -> str:
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def not_read(path: Path, error: OSError) -> MediaError:
+    """The error of a recording that the system does not give: not there, or there and not to be had now."""
+    if error.errno in _ABSENT:
+        return MediaNotFound(f"There is no file {path}.")
+    if error.errno in _NOT_ALLOWED:
+        return MediaUnavailable(f"You may not read {path}.", cure="Allow it; then it is tried again.")
+    return MediaUnavailable(f"{path} is there, but cannot be read: {error.strerror or error}.")
 
 
 def sha256_bytes(content: bytes) -> str:

@@ -27,6 +27,7 @@ from speechpipe.errors import AlreadyInWork
 from speechpipe.files import explained, write_atomically
 
 KEY_LETTERS = 16
+LOCK = "lock"
 
 
 def stage_key(stage: str, version: int, *upstream: str, **settings: Any) -> str:
@@ -56,9 +57,7 @@ class Workspace:
         with ExitStack() as stack:
             while True:
                 try:
-                    stack.enter_context(
-                        locks.held(self.folder / "lock", f"{name} is being transcribed by another run.")
-                    )
+                    stack.enter_context(locks.held(self.folder / LOCK, f"{name} is being transcribed by another run."))
                     break
                 except AlreadyInWork:
                     if waiting is None:
@@ -88,6 +87,14 @@ class Workspace:
         for folder in self.folder.glob("chunk-*"):
             for file in folder.rglob("*.s16*"):
                 file.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove all that was made of the recording; the lock stays."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -55,6 +55,7 @@ def decode(
     Raises:
         UsageError: ``channels`` is none of these, or there is no such channel or stream.
         MediaNotFound, UnreadableMedia: the file cannot be read, or nothing in it can be decoded.
+        MediaUnavailable: the machine did not give it to its end; nothing of it is left.
         OutputError: ``folder`` cannot be written to, or the disk would become full.
     """
     path, wanted = Path(path), parse(channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -11,7 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from speechpipe.audio import machine
 from speechpipe.errors import MediaNotFound, UnreadableMedia
+from speechpipe.files import not_read
 from speechpipe.transcript import Media, Stream
 
 # Demuxers that make "media" of any text or picture.
@@ -31,20 +34,23 @@ def opened(path: Path) -> Iterator[Any]:
     nor is it taken for media.
 
     Raises:
-        MediaNotFound, UnreadableMedia: as of ``probe``.
+        MediaNotFound, MediaUnavailable, UnreadableMedia: as of ``probe``.
     """
     import av  # its log is off unless someone turns it on: nothing of it reaches the user
 
     path = Path(path)
     check(path)
     try:
-        file = path.open("rb")
+        file = machine.open_media(path)
     except OSError as error:
-        raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise not_read(path, error) from error
     with file:
         try:
             container = av.open(file, options=_confined(), metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
+            machine.check(path)
+            if isinstance(error, MemoryError):
+                machine.check_memory(path)
             if _is_list(path):
                 raise UnreadableMedia(
                     f"{path} is a list of other files, no recording.", cure="Give the recordings themselves."
@@ -67,7 +73,7 @@ def _confined() -> dict[str, str]:
 
 
 def _is_list(path: Path) -> bool:
-    with path.open("rb") as file:
+    with machine.open_media(path) as file:
         head = file.read(512)
     return any(mark in head for mark in _LISTS)
 
@@ -84,12 +90,13 @@ def media_of(path: Path, container: Any) -> Media:
 
 
 def check(path: Path) -> None:
+    """Raises MediaNotFound, MediaUnavailable, UnreadableMedia: no plain file with something in it that may be read."""
     try:
         status = path.stat()
-    except FileNotFoundError as error:
-        raise MediaNotFound(f"There is no file {path}.") from error
-    except (OSError, ValueError) as error:
-        raise MediaNotFound(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
+    except OSError as error:
+        raise not_read(path, error) from error
+    except ValueError as error:
+        raise MediaNotFound(f"Cannot read {path}: {error}.") from error
     if stat.S_ISDIR(status.st_mode):
         raise UnreadableMedia(f"{path} is a folder, not a recording.", cure="Give a file in it, or run a batch.")
     if not stat.S_ISREG(status.st_mode):
@@ -97,7 +104,7 @@ def check(path: Path) -> None:
     if status.st_size == 0:
         raise UnreadableMedia(f"{path} is empty (0 bytes).", cure="Fetch it again from its source.")
     if not os.access(path, os.R_OK):
-        raise MediaNotFound(f"You may not read {path}.")
+        raise not_read(path, PermissionError(errno.EACCES, ""))
 
 
 def _check_kind(path: Path, container: Any) -> None:

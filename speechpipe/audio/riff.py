@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
+from speechpipe.audio.machine import open_media
+
 Order = Literal["little", "big"]
 
 #: (form, type) of a file → the chunk of its sound, and the order of bytes in lengths.
@@ -52,7 +54,7 @@ def missing_bytes(path: Path) -> int:
     FFmpeg does not tell: it takes the duration of such a file from its size.
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_media(path) as file:
         form = _form(file)
         if form is None:
             return 0
@@ -66,7 +68,7 @@ def broadcast_notes(path: Path) -> tuple[Bext | None, dict[str, str]]:
     """The ``bext`` chunk and the plain fields of the ``iXML`` chunk; None and empty where there are none."""
     bext: Bext | None = None
     ixml: dict[str, str] = {}
-    with path.open("rb") as file:
+    with open_media(path) as file:
         form = _form(file)
         if form is None or form[1] != "little":
             return None, {}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe.audio import machine
 from speechpipe.audio.pcm import RATE
 from speechpipe.audio.riff import missing_bytes
 from speechpipe.audio.source import RATES, Facts
@@ -43,7 +44,7 @@ def probe_second(path: Path) -> Media:
 def misread(path: Path) -> bool:
     """Whether FFmpeg takes the file, but in the wrong order of bytes."""
     try:
-        with path.open("rb") as file:
+        with machine.open_media(path) as file:
             return file.read(4) == b"RIFX"
     except OSError:
         return False
@@ -87,8 +88,12 @@ class SecondSource:
             try:
                 block = self._file.read(samples, dtype="float32", always_2d=True)
             except (soundfile.SoundFileError, ValueError, MemoryError) as error:
+                machine.check(self._path)
+                if isinstance(error, MemoryError):
+                    machine.check_memory(self._path)
                 self._trouble = str(error).lower()
                 return
+            machine.check(self._path)
             if not len(block):
                 return
             yield np.ascontiguousarray(block)
@@ -104,7 +109,7 @@ def _opened(path: Path) -> Any:
     import soundfile
 
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(machine.open_media(path))
     except (soundfile.SoundFileError, ValueError, TypeError, OSError) as error:
         raise UnreadableMedia(f"{path} is damaged, or no recording of a known format.") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe.audio import machine
 from speechpipe.audio.pcm import RATE, milliseconds
 from speechpipe.audio.riff import missing_bytes
 from speechpipe.errors import UnreadableMedia
@@ -94,6 +95,7 @@ class Source:
                     return
                 packets = self._container.demux(self._stream)  # it may find its way behind the damage
                 continue
+            machine.check(self._path)  # the packet may be what was left when the disk failed
             if packet is None:
                 return
             attempts = _ATTEMPTS
@@ -116,6 +118,9 @@ class Source:
                 self._zero -= float(more * packet.duration * packet.time_base)
 
     def _damage(self, error: Exception) -> None:
+        machine.check(self._path)
+        if isinstance(error, MemoryError):
+            machine.check_memory(self._path)
         self._damaged += 1
         self._exactly = True
         self.trouble = self.trouble or str(getattr(error, "strerror", None) or error).lower()
@@ -175,9 +180,9 @@ class Source:
         try:
             pieces = self._resampler.resample(frame)
         except (av.error.FFmpegError, ValueError, MemoryError) as error:
+            self._damage(error)
             if frame is not None and not self.written:
                 raise UnreadableMedia(f"{self._path} cannot be resampled ({error}).") from error
-            self._damage(error)
             return
         for piece in pieces:
             if piece.samples:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import struct
 import sys
 import threading
@@ -21,11 +20,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from speechpipe.audio import machine
 from speechpipe.audio.pcm import RATE, sane
 from speechpipe.errors import SpeechpipeError, UnreadableMedia
+from speechpipe.files import not_read
 
-#: What one decoder may allocate. FFmpeg's own buffers for the largest frames known stay far below.
-MEMORY = 1 << 30
 #: Heads of messages: kind, and how much follows. A block: channels and samples, as float32, one sample of all channels
 #: after the other. A document: 1 and the length of its JSON.
 HEAD = struct.Struct("<cII")
@@ -35,20 +34,39 @@ Blocks = Iterator[NDArray[np.float32]]
 
 def main() -> None:
     answers = _take_stdout()
-    _limit()
+    machine.limit()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         path = Path(os.fsdecode(bytes.fromhex(request["path"])))
         try:
-            document = HANDLERS[request["do"]](path, request, answers)
+            document = _answer(path, request, answers)
         except SpeechpipeError as error:
-            document = _told(error)
-        except MemoryError:
-            document = _told(UnreadableMedia(f"Reading {path} needs more memory than any recording does."))
-        except Exception as error:  # what a library makes of a damaged file can be anything
-            document = _told(UnreadableMedia(f"{path} cannot be read ({type(error).__name__}: {error})."))
+            document = {"error": type(error).__name__, "message": error.message, "cure": error.advice}
         _send(answers, DOCUMENT, json.dumps(document).encode("ascii"))
+
+
+def _answer(path: Path, request: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
+    """Raises SpeechpipeError: the machine did not give the file, or the file is to blame, in this order."""
+    from av.error import FFmpegError
+
+    machine.begin()
+    try:
+        document = HANDLERS[request["do"]](path, request, answers)
+    except MemoryError as error:
+        machine.check(path)
+        machine.check_memory(path)
+        raise UnreadableMedia(f"Reading {path} needs more memory than any recording does.") from error
+    except Exception as error:
+        machine.check(path)
+        if isinstance(error, SpeechpipeError):
+            raise
+        if isinstance(error, OSError) and not isinstance(error, FFmpegError):
+            raise not_read(path, error) from error
+        # What a library makes of a damaged file can be anything.
+        raise UnreadableMedia(f"{path} cannot be read ({type(error).__name__}: {error}).") from error
+    machine.check(path)
+    return document
 
 
 def _inspect(path: Path, request: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
@@ -88,10 +106,6 @@ HANDLERS: dict[str, Callable[[Path, dict[str, Any], BinaryIO], dict[str, Any]]] 
     "spread": _spread,
     "decode": _decode,
 }
-
-
-def _told(error: SpeechpipeError) -> dict[str, Any]:
-    return {"error": type(error).__name__, "message": error.message, "cure": error.advice}
 
 
 def _send_all(answers: BinaryIO, blocks: Blocks) -> None:
@@ -135,12 +149,6 @@ def _take_stdout() -> BinaryIO:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     return answers
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,7 @@ from speechpipe import alignment, audio, engines, formats, installed, registry
 from speechpipe.emissions import AcousticModel
 from speechpipe.engines.contract import ModelFiles
 from speechpipe.errors import MediaNotFound, UnknownFormat, UnknownModel, UsageError
-from speechpipe.files import sha256_file
+from speechpipe.files import not_read, sha256_file
 from speechpipe.formats.captions import words_of
 from speechpipe.formats.correction import check_same_recording, laid_over
 from speechpipe.formats.json_correction import settled, with_human_times
@@ -152,7 +152,11 @@ def realigned(transcript: Transcript, recording: Path, settings: Settings) -> Tr
     known = transcript.media.sha256
     if not recording.is_file():
         raise MediaNotFound(f"There is no file {recording}.")
-    if known and sha256_file(recording) != known:
+    try:
+        other = known and sha256_file(recording) != known
+    except OSError as error:
+        raise not_read(recording, error) from error
+    if other:
         raise UsageError(f"{recording} is not the recording of this transcript.", cure="Give the one it was made from.")
     model = _aligner(transcript, settings)
     heard: AcousticModel = engines.load_acoustic_model(model, settings.decoding)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from speechpipe.errors import (
 from speechpipe.flags import wants_a_look
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.models import Transcriber
+from speechpipe.pipeline.sameness import unchanged
 from speechpipe.pipeline.stages import Progress, Recording, Stages, Summary, now
 from speechpipe.pipeline.withdrawal import refuse_withdrawn
 from speechpipe.repositories.contract import Deposited, Fetched, Item, Package, Receipt, Repository, Status
@@ -180,24 +180,21 @@ class Run:
             self._stack.close()
 
     def chunk(self, progress: Progress | None = None) -> Summary:
-        """Raises RepositoryError where the recording changed, or was gone, while it was read. All stages raise
-        Withdrawn where it was withdrawn meanwhile."""
-        summary = self._stages.chunk(self._watched(progress))
-        try:
-            after, before = self.repository.stat(self.item), self.fetched.stat
-            if summary.reused or (after.size, after.mtime_ns) == (before.size, before.mtime_ns):
-                return summary
-            self._stages.forget()
-            raise RepositoryError(f"{self.fetched.path} changed while it was read.", cure="It is done when it rests.")
-        except SpeechpipeError:
-            shutil.rmtree(self._stages.workspace.stage_folder("chunk", self._stages.chunk_key), ignore_errors=True)
-            raise
+        """All stages raise RepositoryError where the recording changed, MediaUnavailable where it went while it was
+        read, and Withdrawn where it was withdrawn meanwhile."""
+        with self._unchanged():
+            return self._stages.chunk(self._watched(progress))
 
     def transcribe(self, progress: Progress | None = None) -> Summary:
-        return self._stages.transcribe(self._watched(progress))
+        with self._unchanged():
+            return self._stages.transcribe(self._watched(progress))
 
     def align(self, progress: Progress | None = None) -> Summary:
-        return self._stages.align(self._watched(progress))
+        with self._unchanged():
+            return self._stages.align(self._watched(progress))
+
+    def _unchanged(self) -> AbstractContextManager[None]:
+        return unchanged(self._stages, self.repository, self.item, self.fetched)
 
     def transcript(self) -> Transcript:
         """What the stages found; all three must be done."""

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from speechpipe import audio
-from speechpipe.errors import MediaNotFound, UsageError
-from speechpipe.files import sha256_file
+from speechpipe.errors import MediaNotFound, MediaUnavailable, UsageError
+from speechpipe.files import not_read, sha256_file
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.models import Transcriber
 from speechpipe.pipeline.stages import Progress, Recording, Stages
@@ -67,19 +67,35 @@ def transcribe(
 
 
 def _run(transcriber: Transcriber, path: Path, name: str, passing: bool, progress: Progress | None) -> Transcript:
-    recording = Recording(path, name, sha256_file(path), transcriber.settings.channels)
+    try:
+        before, sha256 = _identity(path), sha256_file(path)
+    except OSError as error:
+        raise not_read(path, error) from error
+    recording = Recording(path, name, sha256, transcriber.settings.channels)
     workspace = Workspace(transcriber.settings.workspace_folder, recording.sha256)
     with workspace.locked(name):
         stages = Stages(transcriber, recording, workspace, ahead=True)
-        stages.chunk(progress)
-        stages.transcribe(progress)
-        stages.align(progress)
+        for stage in (stages.chunk, stages.transcribe, stages.align):
+            reads = stages.reads
+            stage(progress)
+            if stages.reads > reads and _identity(path) != before:
+                workspace.clear()
+                raise MediaUnavailable(f"{path} changed while it was read.", cure="Do it again when it rests.")
         transcript = assemble(stages, (transcriber.warning,) if transcriber.warning else ())
         if passing:
             workspace.remove()
         else:
             workspace.drop_pcm()
         return transcript
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """What a file keeps as long as nobody writes it or puts another in its place; None where it is gone."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 @contextmanager

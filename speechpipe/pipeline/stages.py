@@ -71,6 +71,8 @@ class Stages:
         self.transcriber, self.recording, self.workspace = transcriber, recording, workspace
         self.routes, self.decoding = transcriber.routes, transcriber.settings.decoding
         self.language = recording.language or transcriber.settings.language
+        #: How often the recording itself was read.
+        self.reads = 0
         self._spoken: listening.Spoken | None = None
         self._may_go_ahead = ahead
         self.chunk_key = stage_key(
@@ -183,10 +185,8 @@ class Stages:
         sentence = f"Timed {aligned} of {len(words)} words against the sound." if words else "No words to time."
         return Summary("align", sentence, words=len(words), reused=reused)
 
-    def forget(self) -> None:
-        """Drop what was made of a recording that changed meanwhile."""
-        if journal := self._ahead_journal:
-            journal.path.unlink(missing_ok=True)
+    def drop_sound(self) -> None:
+        """And the plan made of it. What was recognised stays."""
         shutil.rmtree(self._chunk_folder, ignore_errors=True)
 
     # What the stages left behind.
@@ -267,6 +267,7 @@ class Stages:
         return plan
 
     def _decode(self, media: Media, report: Callable[[int, int], None]) -> Sound:
+        self.reads += 1
         path, streams = self.recording.path, self.transcriber.settings.streams
         return decode_streams(path, self._chunk_folder, self.recording.channels, streams, media, report)
 

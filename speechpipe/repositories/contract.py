@@ -78,11 +78,13 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """Of a file, without reading it; ``ctime_ns`` is when its content, name or owner last changed."""
+    """Of a file, without reading it; ``ctime_ns`` is when its content, name or owner last changed, ``inode`` its number
+    in the file system; None where there is none."""
 
     size: int
     mtime_ns: int
     ctime_ns: int
+    inode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,8 @@ class Repository(Protocol):
     def fetch(self, item: Item, known: Receipt | None = None) -> Fetched:
         """The item's part as a local file, hashed in the same reading and compared with the repository's checksum.
 
-        A file of the size and date of ``known`` is not read again. Raises ``MediaNotFound``, ``RepositoryError``,
-        ``ChecksumMismatch``.
+        A file of the size and date of ``known`` is not read again. Raises ``MediaNotFound``, ``MediaUnavailable``,
+        ``RepositoryError``, ``ChecksumMismatch``.
         """
         ...
 

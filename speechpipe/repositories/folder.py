@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from speechpipe.errors import MediaNotFound, RepositoryError, Withdrawn
-from speechpipe.files import check_room, remove_empty, sha256_bytes
+from speechpipe.files import check_room, not_read, remove_empty, sha256_bytes
 from speechpipe.repositories import fixity, moving
 from speechpipe.repositories.contract import Closed, Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
 from speechpipe.repositories.copies import Erased, clear
@@ -93,7 +93,7 @@ class FolderRepository:
             if not path.is_file():
                 raise MediaNotFound(f"{path} is not a file.", cure="Give a file.")
         except OSError as error:
-            raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
+            raise not_read(path, error) from error
         return cls.around(path, outputs), Item(path.name, (Part(path.name),))
 
     @classmethod
@@ -160,7 +160,7 @@ class FolderRepository:
             raise RepositoryError(
                 f"{path} is a link that leads out of {self.source}.", cure="Put the file itself there."
             )
-        return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
     def locate(self, item: Item) -> Path:
         self.stat(item)
@@ -175,7 +175,7 @@ class FolderRepository:
             return fixity.read_through(path, before, self.checksum(item))
         except OSError as error:
             self._check_mounted()
-            raise MediaNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
+            raise not_read(path, error) from error
 
     def checksum(self, item: Item) -> str | None:
         return item.parts[0].checksum or fixity.supplied(self.source / checked(item.location), self.source)

@@ -12,7 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from speechpipe import installed
-from speechpipe.errors import ChecksumMismatch, MediaError, OutputError, RepositoryError, SpeechpipeError, UsageError
+from speechpipe.errors import (
+    ChecksumMismatch,
+    MediaError,
+    MediaNotFound,
+    OutputError,
+    RepositoryError,
+    SpeechpipeError,
+    UsageError,
+)
 from speechpipe.repositories import rights
 from speechpipe.repositories.contract import Item, LeftOut, Receipt, Repository, Stat
 from speechpipe.repositories.receipts import same_file
@@ -301,9 +309,13 @@ class _Seen:
             return "retry", f"It failed {times}; failures are tried again: {told}"
         if receipt.error == UsageError.__name__:
             return "retry", f"What was asked for did not suit it: {told}"
+        if receipt.error == MediaNotFound.__name__:
+            return "retry", "It was not there when it was to be done."
         if not receipt.curable:
             return "failed", told
-        if receipt.not_before and (until := _time(receipt.not_before)) and self.now < until:
+        # A time that lies further ahead than any failure rests was set by a wrong clock.
+        until = _time(receipt.not_before) if receipt.not_before else None
+        if until and self.now < until <= self.now + back_off(attempts):
             return "waiting", f"It failed {times} and is tried again after {iso(until)}: {told}"
         return "retry", f"It failed {times} and may succeed now: {told}"
 

@@ -413,7 +413,7 @@ def test_the_state_of_a_file_is_told_without_reading_it(
     path = repository.locate(item)
     stat = path.stat()
     monkeypatch.setattr(Path, "open", lambda *arguments: pytest.fail("it was read"))
-    assert repository.stat(item) == Stat(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    assert repository.stat(item) == Stat(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 def test_a_fetched_file_comes_with_its_digest(repository: Repository, item: Item) -> None:

@@ -89,6 +89,8 @@ def test_a_cure_can_be_left_out() -> None:
     [
         ("UsageError", False),
         ("MediaError", False),
+        ("MediaUnavailable", True),
+        ("UnreadableMedia", False),
         ("OutputError", True),
         ("EngineError", True),
         ("BrokenModel", False),

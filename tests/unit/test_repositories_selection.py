@@ -215,6 +215,24 @@ def test_a_curable_failure_rests_and_is_tried_again(archive: Archive) -> None:
     assert archive.kind("a.wav", policy, after)[0] == "retry"
 
 
+@pytest.mark.parametrize("attempts", [1, 2, 9])
+def test_a_failure_under_a_wrong_clock_does_not_rest_until_it_is_right(attempts: int, archive: Archive) -> None:
+    """No failure rests longer than the back-off of its attempts: what says so was written by a clock that was wrong."""
+    archive.add("a.wav")
+    archive.fail("a.wav", attempts=attempts, not_before=(NOW + back_off(attempts)).isoformat())
+    assert archive.kind("a.wav")[0] == "waiting"
+    archive.fail("a.wav", attempts=attempts, not_before=(NOW + back_off(attempts) + timedelta(seconds=2)).isoformat())
+    assert archive.kind("a.wav")[0] == "retry"
+    archive.fail("a.wav", attempts=attempts, not_before="2099-01-01T00:00:00Z")
+    assert archive.kind("a.wav")[0] == "retry"
+
+
+def test_what_was_not_there_is_done_now_that_it_is(archive: Archive) -> None:
+    archive.add("a.wav")
+    archive.fail("a.wav", error="MediaNotFound", curable=False)
+    assert archive.kind("a.wav") == ("retry", "It was not there when it was to be done.")
+
+
 @pytest.mark.parametrize("moment", ["", "soon", "2026-99-99"])
 def test_a_spoiled_time_does_not_hold_a_recording_for_ever(moment: str, archive: Archive) -> None:
     archive.add("a.wav")
@@ -420,7 +438,7 @@ def test_results_follow_when_rights_change(archive: Archive) -> None:
     ("changes", "kind"),
     [
         ({"curable": False, "message": "It is torn."}, "failed"),
-        ({"curable": True, "not_before": "2999-01-01T00:00:00Z"}, "waiting"),
+        ({"curable": True, "not_before": (NOW + timedelta(minutes=10)).isoformat()}, "waiting"),
         ({"curable": True}, "retry"),
         ({"status": "cancelled"}, "cancelled"),
     ],

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechpipe.errors import OutputError
-from speechpipe.files import explained, sha256_bytes, sync_folder, write_atomically
+from speechpipe.files import explained, remove_empty, sha256_bytes, sync_folder, write_atomically
 
 ENDING = ".speechpipe.copies.jsonl"
 #: A transcript of 100 hours is some 200 MB.
@@ -38,6 +38,29 @@ class Erased:
         return Erased(
             self.erased + other.erased, self.kept + other.kept, self.gone + other.gone, self.left + other.left
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """The folder, below ``top``, to which a person's changes of one recording are brought."""
+
+    folder: Path
+    top: Path
+
+    def files(self) -> tuple[Path, ...]:
+        # What a kill left half written is none of theirs.
+        return tuple(path for path in self._all() if not path.name.startswith("."))
+
+    def erase(self) -> Erased:
+        """Raises ``OutputError``."""
+        done = Erased()
+        for path in self._all():
+            done += clear(path, (), None)
+        remove_empty(self.folder, self.top)
+        return done
+
+    def _all(self) -> list[Path]:
+        return sorted(path for path in self.folder.iterdir() if path.is_file()) if self.folder.is_dir() else []
 
 
 def record(path: Path, copies: Mapping[Path, bytes], *, private: bool = False) -> None:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from speechpipe.errors import MediaNotFound, RepositoryError, Withdrawn
-from speechpipe.files import check_room, not_read, remove_empty, sha256_bytes
+from speechpipe.files import check_room, not_read, sha256_bytes
 from speechpipe.repositories import fixity, moving
 from speechpipe.repositories.contract import Closed, Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
-from speechpipe.repositories.copies import Erased, clear
+from speechpipe.repositories.copies import Aside, Erased
 from speechpipe.repositories.knowledge import Knowledge
 from speechpipe.repositories.locations import checked, short
 from speechpipe.repositories.receipts import same_file
@@ -270,27 +270,18 @@ class FolderRepository:
         return shelf.all_files(), shelf.corrected()
 
     def kept(self, receipt: Receipt) -> tuple[Path, ...]:
-        # What a kill left half written is none of theirs.
-        return tuple(path for path in self._all_kept(receipt) if not path.name.startswith("."))
+        return self._aside(receipt).files()
 
     def erase(self, receipt: Receipt, *, corrections: bool = False) -> Erased:
-        aside = None if corrections else self._kept(receipt)
-        done = self._shelf_of(receipt).erase(receipt.source_sha256, aside)
-        if corrections:
-            for path in self._all_kept(receipt):
-                done += clear(path, (), None)
-            remove_empty(self._kept(receipt), self.restricted)
-        return done
+        aside = self._aside(receipt)
+        done = self._shelf_of(receipt).erase(receipt.source_sha256, None if corrections else aside.folder)
+        return done + aside.erase() if corrections else done
 
     def record_copies(self, item: Item, receipt: Receipt, copies: Mapping[Path, bytes]) -> None:
         self._shelf(item).record_copies(receipt.version, copies)
 
     def erase_copies(self, receipt: Receipt) -> Erased:
-        shelf = self._shelf_of(receipt)
-        if not shelf.folder.is_dir():
-            return Erased()
-        with shelf.held():
-            return shelf.erase_copies(receipt.source_sha256, self._kept(receipt))
+        return self._shelf_of(receipt).erase_copies(receipt.source_sha256, self._aside(receipt).folder)
 
     def tombstones(self) -> Iterator[Receipt]:
         return self._graves.all()
@@ -333,13 +324,9 @@ class FolderRepository:
         is_own = told.parent == folder and short(told.name) == shelf.name
         return (told if is_own else folder / shelf.name).as_posix()
 
-    def _all_kept(self, receipt: Receipt) -> list[Path]:
-        folder = self._kept(receipt)
-        return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-
-    def _kept(self, receipt: Receipt) -> Path:
+    def _aside(self, receipt: Receipt) -> Aside:
         shelf = self._at(receipt.location or receipt.identifier, True)
-        return self.restricted / KEPT / shelf.folder.relative_to(self.restricted) / shelf.name
+        return Aside(self.restricted / KEPT / shelf.folder.relative_to(self.restricted) / shelf.name, self.restricted)
 
     def _tree(self, restricted: bool) -> Path:
         return self.restricted if restricted else self.outputs

@@ -7,6 +7,7 @@ looked at: if it is not ours, a person has saved it since we looked, and everyth
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -21,6 +22,8 @@ from speechpipe.repositories.records import is_one_of, that_may_know
 #: Beside the results while some are written; used by who holds the folder alone.
 FOLDER = ".speechpipe-writing"
 _MARK = 8
+#: Ending of a file that a person saved during a deposit, and then saved once more.
+KEPT = ".kept"
 
 #: Whether what lies at a path is what we have written under this name.
 IsOurs = Callable[[str, Path], bool]
@@ -132,9 +135,15 @@ def recover(folder: Path) -> None:
         elif is_one_of(folder / name, known):
             path.replace(folder / name)
         else:  # they saved it twice: the later one has the name
-            path.replace(folder / f"{mark}.kept")
+            path.replace(folder / f"{mark}{KEPT}")
     with suppress(OSError):
         (folder / FOLDER).rmdir()
+
+
+def saved_twice(folder: Path, name: str) -> list[Path]:
+    """The earlier of what a person saved under this name while a deposit was killed."""
+    pattern = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{{_MARK}}}{re.escape(KEPT)}")
+    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
 
 
 def _known_to_have_been_whole(folder: Path, name: str, mark: str) -> set[str] | None:

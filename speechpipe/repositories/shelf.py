@@ -29,7 +29,7 @@ from speechpipe.repositories.records import (
     is_one_of,
     that_may_know,
 )
-from speechpipe.repositories.replacing import Replacement, recover
+from speechpipe.repositories.replacing import Replacement, recover, saved_twice
 
 COPIES = copies.ENDING
 RECORDS = (MANIFEST, PENDING, FAILURE, COPIES)
@@ -133,7 +133,7 @@ class Shelf:
 
     def _erase(self, content: str | None, aside: Path | None) -> Erased:
         records = [path for path in self.all_files() if path.name.endswith(RECORDS)]
-        done = self.erase_copies(content, aside)
+        done = self._erase_copies(content, aside)
         for version in self._versions():
             known, contents = self._known(version), self._sources(version, content)
             for name in self._names(version):
@@ -146,6 +146,8 @@ class Shelf:
                     done += Erased(gone=(path,))
                 if os.path.lexists(torn := self.folder / f".{name}.part"):
                     done += clear(torn, (), None)
+                for theirs in saved_twice(self.folder, name):
+                    done += clear(theirs, (), aside)
         for path in records:
             path.unlink(missing_ok=True)
         if records:
@@ -154,6 +156,12 @@ class Shelf:
 
     def erase_copies(self, content: str | None, aside: Path | None) -> Erased:
         """Remove the copies that were made of what stands here, then the record of them; as ``erase``."""
+        if not self.folder.is_dir():
+            return Erased()
+        with self.held():
+            return self._erase_copies(content, aside)
+
+    def _erase_copies(self, content: str | None, aside: Path | None) -> Erased:
         done = Erased()
         for version in self._versions():
             known, path = self._known(version), self._path(COPIES, version)

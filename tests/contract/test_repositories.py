@@ -590,6 +590,16 @@ def test_all_that_was_made_can_be_erased(repository: Repository, item: Item) -> 
     assert not kept.parent.exists() and repository.kept(second.receipt) == ()
 
 
+def test_what_a_person_saved_twice_during_a_deposit_is_brought_aside_too(repository: Repository, item: Item) -> None:
+    deposited = done(repository, item)
+    saved = deposited.paths[0].with_name(f"{deposited.paths[0].name}.0123abcd.kept")
+    other = saved.with_name(f"another-{saved.name}")
+    for path in (saved, other):
+        path.write_bytes(b"by a person")
+    assert [path.name for path in repository.erase(deposited.receipt).kept] == [saved.name]
+    assert not saved.exists() and other.exists()
+
+
 def test_a_persons_work_is_erased_where_that_is_asked_for(repository: Repository, item: Item) -> None:
     deposited = done(repository, item)
     deposited.paths[0].write_bytes(b"by a person")

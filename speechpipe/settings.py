@@ -8,6 +8,7 @@ variable is ``SPEECHPIPE_`` and the path of names, joined by two underscores:
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -186,8 +187,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("SPEECHPIPE_SETTINGS", "speechpipe.toml"))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
 
     @classmethod
     def load(cls, **call: Any) -> Settings:
@@ -219,6 +219,29 @@ class Settings(BaseSettings):
             return self.workspace
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         return Path(cache) / "speechpipe" / "work"
+
+
+def _file() -> Path | None:
+    """The file of settings; None where none is named and none lies in the working folder.
+
+    Raises:
+        UsageError: it cannot be read: without it, what it restricts would be open.
+    """
+    named = os.environ.get("SPEECHPIPE_SETTINGS")
+    file = Path(named or "speechpipe.toml")
+    if not named and not os.path.lexists(file):
+        return None
+    try:
+        if stat.S_ISFIFO(file.stat().st_mode):
+            raise UsageError(f"The settings {file} are a pipe.", cure="Name a file in SPEECHPIPE_SETTINGS.")
+        file.open("rb").close()
+    except OSError as error:
+        by = ", which SPEECHPIPE_SETTINGS names," if named else ""
+        raise UsageError(
+            f"The settings {file}{by} cannot be read: {error.strerror or error}.",
+            cure="Put the file back, or name another in SPEECHPIPE_SETTINGS.",
+        ) from error
+    return file
 
 
 def _explain(error: ValueError) -> str:

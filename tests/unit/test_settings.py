@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,31 @@ def test_the_workspace_is_as_set_or_in_the_cache(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("kind", SECTIONS.values())
 def test_every_section_has_defaults(kind: type[pydantic.BaseModel]) -> None:
     assert kind.model_validate({}) == kind()
+
+
+@pytest.mark.parametrize("kind", ["gone", "dangling", "folder", "pipe"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_file_of_settings_that_cannot_be_read_is_an_error(
+    kind: str, named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ("radio.toml" if named else "speechpipe.toml")
+    if named:
+        monkeypatch.setenv("SPEECHPIPE_SETTINGS", str(file))
+    if kind == "dangling":
+        file.symlink_to(tmp_path / "nowhere.toml")
+    elif kind == "folder":
+        file.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(file)
+    if kind == "gone" and not named:
+        assert Settings.load() == Settings(), "nothing says that there should be one"
+        return
+    with pytest.raises(UsageError, match="settings") as caught:
+        Settings.load()
+    assert file.name in caught.value.message and ("SPEECHPIPE_SETTINGS" in str(caught.value))
+
+
+def test_a_device_that_is_empty_stands_for_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEECHPIPE_SETTINGS", os.devnull)
+    assert Settings.load() == Settings()

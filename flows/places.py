@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -71,6 +71,11 @@ class Found:
     item: Item
     place: Place
 
+    @property
+    def hides_its_file(self) -> bool:
+        """Whether the name of its file must not be told."""
+        return self.item.standing != "open" and self.name != self.place.called(self.item.location)
+
 
 class Places:
     """The collections of the settings, and the folder that ``serve`` or the demo was given, whose name is empty."""
@@ -81,6 +86,7 @@ class Places:
         self.recordings, self.outputs = recordings, outputs
         self.places = [Place(name, where, settings.night) for name, where in (given | settings.collections).items()]
         self._known: dict[str, Found] = {}
+        self._alike: dict[str, Found | None] = {}
 
     @classmethod
     def from_environment(cls) -> Places:
@@ -125,10 +131,36 @@ class Places:
                     found = place.found(item)
                     names = (found.name, *map(place.called, (item.identifier, item.location)))
                     self._known.update((called, found) for called in names)
-        for known in (name, name.strip()):  # people copy more than a name
-            if known in self._known:
-                return self._known[known]
-        raise MediaNotFound(f"There is no recording {name!r}.", cure="Its name stands in the report, or ask for all.")
+            self._alike = _by_what_is_shown(self._known)
+        for found in filter(None, (self._known.get(name), self._alike.get(_as_shown(name)))):
+            return found.place.found(found.place.repository.current(found.item))
+        told = repr(name) if self.called(name) == name else "of this name"
+        raise MediaNotFound(f"There is no recording {told}.", cure="Its name stands in the report, or ask for all.")
+
+    def called(self, name: str) -> str:
+        """What to call a recording that somebody asked for as ``name``, where others look on: its name; where there is
+        none, ``name`` itself, unless it may mean one of which nothing must be told."""
+        from speechpipe.repositories.spelling import Rows
+
+        if found := self._known.get(name) or self._alike.get(_as_shown(name)):
+            return found.name
+        hidden = {found.item.location for found in self._known.values() if found.hides_its_file}
+        return "a restricted recording" if any(Rows(hidden).like(unspoken(name.strip()))) else name
+
+
+def _as_shown(name: str) -> str:
+    """A name as it may come back from a page, from which people copy more than a name: white space is not kept there,
+    and letters may be composed otherwise."""
+    return " ".join(unicodedata.normalize("NFC", unspoken(name)).split())
+
+
+def _by_what_is_shown(known: Mapping[str, Found]) -> dict[str, Found | None]:
+    """None where several names look the same."""
+    alike: dict[str, Found | None] = {}
+    for called, found in known.items():
+        shown = _as_shown(called)
+        alike[shown] = found if alike.get(shown, found) is found else None
+    return alike
 
 
 def below(text: str) -> str:

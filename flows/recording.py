@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -46,10 +47,20 @@ SHOWN_CUES = 100
 
 
 def run_name() -> str:
-    """The recording's identifier: what people look for in the list of runs."""
+    """The recording's identifier: what people look for in the list of runs; not what somebody asked for, which may be
+    the name of a file that must not be told."""
     asked = runtime.flow_run.parameters.get("recording") or {}
     path = asked.get("recording") if isinstance(asked, dict) else getattr(asked, "recording", None)
-    return str(path or "recording")
+    return called(str(path)) if path else "recording"
+
+
+def called(asked: str) -> str:
+    with suppress(SpeechpipeError):
+        places().find(asked)
+    try:
+        return places().called(asked)
+    except SpeechpipeError:
+        return "recording"
 
 
 @flow(
@@ -67,8 +78,21 @@ def transcribe_recording(recording: OneRecording, how: How = How()) -> Any:  # n
         how: How it is transcribed.
     """
     tame()
+    recording = in_public(recording)
     with turn(lambda: log.info("Waiting until the machine has room for one more recording.")):
         return transcribed(recording, how)
+
+
+def in_public(recording: OneRecording) -> OneRecording:
+    """What was asked for by the name that may be told, also on the page of this run."""
+    name = called(recording.recording)
+    if name == recording.recording:
+        return recording
+    told = recording.model_copy(update={"recording": name})
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(runtime.flow_run.id))
+        client.update_flow_run(run.id, parameters={**run.parameters, "recording": told.model_dump(mode="json")})
+    return told
 
 
 def transcribed(recording: OneRecording, how: How) -> State[Any]:

@@ -22,7 +22,7 @@ class Format:
 
     ``reader``: the module with ``read(bytes) -> Transcript``, where there is one. ``lossless``: nothing is left out, so
     that nothing is withheld either. ``describes``: it tells of the other files of its package, so its module has
-    ``describe(transcript, captions, files, types) -> bytes`` instead of ``write``, and ``renamed(content, old, new)``.
+    ``describe(transcript, captions, files, types) -> bytes`` instead of ``write``.
     """
 
     name: str
@@ -102,20 +102,6 @@ def compose(
     described = {stem + row.suffix for row in _ROWS if row.describes}
     package = {name: content for name, content in {**(beside or {}), **files}.items() if name not in described}
     return files | {stem + suffix: content for suffix, content in describe(package).items()}
-
-
-def renamed(content: bytes, name: str, old: str, new: str) -> bytes:
-    """A file of a package whose recording was called ``old`` and is now called ``new``: as it is, but where it names
-    the other files.
-
-    Raises:
-        ValueError: it is no file of this format.
-    """
-    row = _row(name)
-    if not row.describes:
-        return content
-    again: bytes = import_module(row.module).renamed(content, old, new)
-    return again
 
 
 def read(content: bytes, name: str) -> Transcript:

@@ -9,7 +9,6 @@ import hashlib
 import mimetypes
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from lxml import etree
 
@@ -20,7 +19,7 @@ from speechpipe.formats.provenance import created, findings, rights, settings_di
 from speechpipe.formats.text import address, clean
 from speechpipe.formats.turns import turns
 from speechpipe.formats.vtt import timestamp
-from speechpipe.formats.xml import add, parse, set_known
+from speechpipe.formats.xml import add, set_known
 from speechpipe.settings import Captions
 from speechpipe.transcript import Transcript
 
@@ -64,28 +63,6 @@ def describe(transcript: Transcript, captions: Captions, files: Mapping[str, byt
 def _bytes(mets: Any) -> bytes:
     content: bytes = etree.tostring(mets, encoding="UTF-8", xml_declaration=True, pretty_print=True)
     return content
-
-
-def renamed(content: bytes, old: str, new: str) -> bytes:
-    """The METS of a package whose files began with ``old`` and now begin with ``new``.
-
-    Raises:
-        ValueError: it is no XML.
-    """
-    mets = parse(content)
-    for place in mets.iter(f"{{{METS}}}FLocat"):
-        name = unquote_to_bytes(place.get(HREF, "")).decode("utf-8", "surrogateescape")
-        place.set(HREF, address(_beginning(name, old, new)))
-    for named in mets.iter(f"{{{premis.PREMIS}}}originalName"):
-        named.text = _beginning(named.text or "", clean(old), clean(new))
-    for labelled in (mets, *mets.iterfind(f"{{{METS}}}structMap/{{{METS}}}div")):
-        if labelled.get("LABEL") == clean(old):
-            labelled.set("LABEL", clean(new))
-    return _bytes(mets)
-
-
-def _beginning(name: str, old: str, new: str) -> str:
-    return new + name[len(old) :] if name.startswith(old) else name
 
 
 class _Admin:

@@ -1,20 +1,27 @@
-"""What follows from a selection alone: results move with their recording, and what names the files is put right."""
+"""What follows from a selection alone: what may no longer stand open is closed, results move with their recording, and
+what they tell of it is put right."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from speechpipe import formats
-from speechpipe.errors import OutputError
+from speechpipe.errors import OutputError, SpeechpipeError
 from speechpipe.files import explained, sha256_bytes
 from speechpipe.pipeline.closing import close
 from speechpipe.repositories import selection as repositories
 from speechpipe.repositories.contract import Item, Package, Receipt, Repository
 from speechpipe.repositories.selection import Choice, Selection
+from speechpipe.settings import Settings
+from speechpipe.transcript import Transcript
+
+JSON = formats.suffix("json")
 
 
 def settle(repository: Repository, selection: Selection) -> Selection:
-    """As ``repositories.selection.settle``; files of a moved package that name the others name them as they lie now.
+    """As ``repositories.selection.settle``; results that moved tell of their recording as it is called now, with the
+    rights that it has now. Where that cannot be made from them, it is done again.
 
     Raises:
         OutputError: nothing can be written. RepositoryError: its metadata cannot be trusted.
@@ -22,29 +29,45 @@ def settle(repository: Repository, selection: Selection) -> Selection:
     close(repository)
     settled = repositories.settle(repository, selection)
     pairs = zip(selection.choices, settled.choices, strict=True)
-    return replace(settled, choices=tuple(_described(repository, before, after) for before, after in pairs))
+    return replace(settled, choices=tuple(_told_anew(repository, before, after) for before, after in pairs))
 
 
-def _described(repository: Repository, before: Choice, after: Choice) -> Choice:
-    if after.kind != "moved" or before.receipt is None or after.receipt is None:
+def _told_anew(repository: Repository, before: Choice, after: Choice) -> Choice:
+    receipt = after.receipt
+    if after.kind != "moved" or before.receipt is None or receipt is None or receipt.status != "done":
         return after
+    paths = repository.paths(after.item, receipt)
     try:
-        receipt = _renamed(repository, after.item, before.receipt.source_name, after.receipt)
+        contents = {path: _read(path) for path in paths}
     except OutputError:  # its text is where it belongs; it must not cost a night
         return after
-    return replace(after, receipt=receipt)
+    if any(sha256_bytes(content) != receipt.files[path.name] for path, content in contents.items()):
+        return after  # a person has corrected it, so that it stays as it is
+    whole = next((content for path, content in contents.items() if path.name.endswith(JSON)), None)
+    if whole is None:
+        same = before.receipt.source_name == receipt.source_name
+        why = "It was done under another name, which its results tell."
+        return after if same else replace(after, kind="rerun", again=True, reason=why)
+    try:
+        return replace(
+            after, receipt=_written_anew(repository, after.item, receipt, paths, formats.read(whole, "json"))
+        )
+    except SpeechpipeError:
+        return after
 
 
-def _renamed(repository: Repository, item: Item, old: str, receipt: Receipt) -> Receipt:
-    """The package with its new names; as it is where a person has corrected a file of it, since it is frozen then."""
-    paths = {path: formats.format_of(path) for path in repository.paths(item, receipt)}
-    if old == receipt.source_name or not any(name and formats.FORMATS[name].describes for name in paths.values()):
+def _written_anew(
+    repository: Repository, item: Item, receipt: Receipt, paths: tuple[Path, ...], transcript: Transcript
+) -> Receipt:
+    media = replace(transcript.media, name=receipt.source_name)
+    told = replace(transcript, media=media, identifier=item.identifier, title=item.title, rights=item.rights)
+    names = [formats.format_of(path) for path in paths]
+    if told == transcript or None in names:
         return receipt
-    files: dict[str, bytes] = {}
-    for path, name in paths.items():
-        with explained(path):
-            content = path.read_bytes()
-        if name is None or sha256_bytes(content) != receipt.files[path.name]:
-            return receipt
-        files[formats.suffix(name)] = formats.renamed(content, name, old, receipt.source_name)
-    return repository.deposit(item, Package(files, receipt)).receipt
+    files, describe = formats.parts(told, [name for name in names if name], Settings.load().captions)
+    return repository.deposit(item, Package(files, receipt, describe)).receipt
+
+
+def _read(path: Path) -> bytes:
+    with explained(path):
+        return path.read_bytes()

@@ -133,6 +133,8 @@ class Stages:
             write_plan(folder / "plan.json", plan)
         else:
             plan = read_plan(data)
+            # A copy of other name may have been done before, whose name is not this one's to tell.
+            plan = replace(plan, media=replace(plan.media, name=self.recording.name))
         self.__dict__["plan"] = plan
         speech_ms = sum(window.length_ms - window.overlap_ms for window in plan.windows)
         return Summary("chunk", _chunk_sentence(plan, speech_ms), len(plan.windows), speech_ms, reused=reused)

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import re
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 from speechpipe.errors import ChecksumMismatch, RepositoryError
@@ -105,15 +106,25 @@ def _cached_manifest(record: Path, algorithm: str, mtime_ns: int, size: int) -> 
     return {re.sub("%(0[AaDd]|25)", lambda code: chr(int(code[1], 16)), name): digest for name, digest in pairs}
 
 
+def _line(line: str, number: int, algorithm: str) -> tuple[str, str | None]:
+    digest, _, name = line.partition(" ")
+    try:
+        return normal(digest, algorithm), name.lstrip(" *").removeprefix("./") or None
+    except ValueError:
+        # What stands there may be a name, which is not to be told of every recording.
+        raise ValueError(f"its line {number} is no {algorithm} and a name") from None
+
+
 def _lines(record: Path, algorithm: str) -> list[tuple[str, str | None]]:
     """Lines as ``md5sum`` and BagIt write them: a digest, white space, perhaps a star, a name."""
     found: list[tuple[str, str | None]] = []
     try:
         with record.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-            while line := file.readline(_LONGEST_LINE):
+            for number in count(1):
+                if not (line := file.readline(_LONGEST_LINE)):
+                    break
                 if line.strip():
-                    digest, _, name = line.strip().partition(" ")
-                    found.append((normal(digest, algorithm), name.lstrip(" *").removeprefix("./") or None))
+                    found.append(_line(line.strip(), number, algorithm))
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in _ABSENT:
             return []

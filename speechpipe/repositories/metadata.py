@@ -87,26 +87,28 @@ def read(path: Path) -> Table:
 
 
 def _table(whole: Iterable[Item]) -> Table:
+    """Errors tell no paths: the names of files may tell what the recordings are about."""
     items: dict[str, Item] = {}
     copies: dict[str, Item] = {}
-    identifiers: set[str] = set()
-    for item in whole:
-        if item.identifier in identifiers:
-            raise ValueError(f"the identifier {item.identifier!r} stands twice")
-        identifiers.add(item.identifier)
+    seen: dict[str, int] = {}
+    for number, item in enumerate(whole, 1):
+        if item.identifier in seen:
+            raise ValueError(f"item {number} has the identifier of item {seen[item.identifier]}")
+        seen[item.identifier] = number
         masters = any(part.role == "preservation" for part in item.parts)
         kept = [part for part in item.parts if not (masters and part.role == "access")]
         for part in item.parts:
             location = PurePosixPath(part.location).as_posix()
-            if location in items or location in copies:
-                raise ValueError(f"the path {part.location!r} stands twice")
+            if other := items.get(location) or copies.get(location):
+                of = seen[other.whole or other.identifier]
+                raise ValueError(f"a path stands twice, in item {of} and item {number}")
             if part not in kept:
                 copies[location] = replace(item, parts=(kept[0],))
                 continue
             items[location] = replace(item, parts=(part,))
             if len(kept) > 1:
-                number = f"{item.identifier}/{kept.index(part) + 1}"
-                items[location] = replace(items[location], identifier=number, whole=item.identifier)
+                numbered = f"{item.identifier}/{kept.index(part) + 1}"
+                items[location] = replace(items[location], identifier=numbered, whole=item.identifier)
     return Table(items, copies)
 
 
@@ -119,6 +121,7 @@ def _from_csv(content: str) -> list[Item]:
     if "path" not in columns or len(set(columns)) != len(columns):
         raise ValueError("its first line must name the columns, each once, and one of them 'path'")
     parts: dict[str, Item] = {}
+    lines: dict[str, int] = {}
     for row in rows:
         if not any(cell.strip() for cell in row):
             continue
@@ -129,9 +132,14 @@ def _from_csv(content: str) -> list[Item]:
         allowed = {name: cells.get(name) for name in columns if tells_of_rights(name)}
         try:
             item = _item({**about, "rights": allowed, "parts": [about]})
+            item = _joined(parts[item.identifier], item) if item.identifier in parts else item
+            if (
+                first := lines.setdefault(PurePosixPath(item.parts[-1].location).as_posix(), rows.line_num)
+            ) != rows.line_num:
+                raise ValueError(f"its path stands in line {first} too")
         except ValueError as error:
             raise ValueError(f"line {rows.line_num}: {error}") from error
-        parts[item.identifier] = _joined(parts[item.identifier], item) if item.identifier in parts else item
+        parts[item.identifier] = item
     return list(parts.values())
 
 
@@ -139,7 +147,7 @@ def _joined(first: Item, second: Item) -> Item:
     """Another part of the item; what its row says must not contradict the first one."""
     for name in (*_TEXTS, "rights"):
         if getattr(second, name) not in (getattr(first, name), None, Rights()):
-            raise ValueError(f"the rows of {first.identifier!r} differ in {name}")
+            raise ValueError(f"the rows of one identifier differ in {name}")
     return replace(first, parts=first.parts + second.parts)
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import html
+import json
 import re
+import shlex
+import unicodedata
 from collections.abc import Iterable
 from datetime import date
 from pathlib import PurePosixPath
+from urllib.parse import quote
 
 from speechpipe.repositories.contract import Item, Standing
 from speechpipe.repositories.dates import first_day
@@ -92,10 +97,40 @@ def public_text(item: Item, text: str) -> str:
     if may_show(item):
         return text
     name = public_name(item)
-    secrets = {item.title or "", *((item.location, PurePosixPath(item.location).name) if name != item.location else ())}
-    for secret in sorted(secrets - {""}, key=len, reverse=True):
-        text = text.replace(secret, name)
-    return text
+    return re.sub("|".join(_secrets(item, name)) or "(?!)", lambda _: name, text, flags=re.IGNORECASE)
+
+
+def _secrets(item: Item, name: str) -> list[str]:
+    """Patterns of what tells what the item is, the longest first: its title, its file's name and place, and the names
+    of files and folders that go with it."""
+    patterns = [(item.title, r"(?!\w)")]
+    if name != item.location:
+        path = PurePosixPath(item.location)
+        patterns += [(item.location, r"(?!\w)"), (path.name, r"(?!\w)")]
+        patterns += [(str(path.with_suffix("")), r"(?=\.[^\W\d])"), (path.stem, r"(?=\.[^\W\d])")]
+        patterns += [(str(path.parent), "(?=/)")] if path.parent.name else []
+    spelt = {(form, end) for text, end in patterns if text for form in _compositions(text)}
+    longest = sorted(spelt, key=lambda one: len(one[0]), reverse=True)
+    return [rf"(?<!\w){_loosely(form)}{end}" for form, end in longest]
+
+
+def _compositions(text: str) -> set[str]:
+    return {text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)}
+
+
+def _loosely(text: str) -> str:
+    """A pattern of ``text`` with any white space for its own, and with characters also as messages escape them."""
+    white = "|".join(sorted({_written(c) for c in f"{text} " if c.isspace()}))
+    return rf"(?:\s|{white})+".join("".join(map(_written, part)) for part in text.split())
+
+
+def _written(character: str) -> str:
+    octets = character.encode("utf-8", "surrogateescape")
+    ways = {character, html.escape(character), quote(octets), character.encode("unicode_escape").decode()}
+    ways |= {json.dumps(character)[1:-1], repr(character)[1:-1], octets.decode("ascii", "backslashreplace")}
+    ways |= {f"\\u{ord(character):04x}"} if not character.isascii() else set()
+    ways |= {shlex.quote(character)[1:-1]} if character == "'" else set()
+    return f"(?:{'|'.join(sorted(map(re.escape, ways)))})" if len(ways) > 1 else re.escape(character)
 
 
 def _is_open(told: str, today: date) -> bool:

@@ -149,3 +149,75 @@ def test_a_message_names_recordings_from_their_folder_on(places: Places, monkeyp
     assert below(told) == "1954/reel.wav is damaged."
     monkeypatch.delenv(RECORDINGS)
     assert below(told) == told
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Places:
+    """One recording that only its identifier may name, one that nothing may name, one that is open."""
+    recordings = tmp_path / "secrets"
+    for name in ("N  case/The\u00a0confession  of N.wav", "b\u00e5nd.wav", "open  one.wav"):
+        (recordings / name).parent.mkdir(parents=True, exist_ok=True)
+        (recordings / name).write_bytes(b"RIFF")
+    rows = "N  case/The\u00a0confession  of N.wav,,no\nb\u00e5nd.wav,B-1,no\nopen  one.wav,,yes\n"
+    (recordings / "metadata.csv").write_text(f"path,identifier,may_publish\n{rows}")
+    return Places(recordings, tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "N  case/The\u00a0confession  of N.wav",
+        "N case/The confession of N.wav",
+        " N case/The  confession of\u00a0N.wav\n",
+        "N\tcase/The confession of N.wav",
+    ],
+)
+def test_what_is_asked_for_by_its_path_is_found_and_called_by_what_may_be_told(secrets: Places, asked: str) -> None:
+    found = secrets.find(asked)
+    assert found.name.startswith("restricted-") and secrets.called(asked) == found.name
+    assert secrets.find(found.name).item == found.item and found.hides_its_file
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "The confession of N.wav",
+        "n case/the confession of n.mp3",
+        "N case\\The confession of N.wav",
+        "/mnt/archive/N case/The confession of N.wav",
+        "The%20confession%20of%20N.wav",
+        "BA\u030aND.WAV",
+        "band",
+    ],
+)
+def test_what_may_mean_a_restricted_recording_is_not_repeated(secrets: Places, asked: str) -> None:
+    with pytest.raises(MediaNotFound) as caught:
+        secrets.find(asked)
+    assert asked not in str(caught.value) and "onfession" not in str(caught.value)
+    assert secrets.called(asked) == "a restricted recording"
+
+
+def test_what_is_not_there_is_told_as_it_was_asked_for(secrets: Places) -> None:
+    with pytest.raises(MediaNotFound, match="There is no recording 'another.wav'"):
+        secrets.find("another.wav")
+    assert secrets.called("another.wav") == "another.wav"
+    assert secrets.find("B-1").name == secrets.find("b\u00e5nd.wav").name == "B-1"
+    assert secrets.find("open one.wav").name == secrets.called("open one.wav") == "open  one.wav"
+
+
+def test_two_names_that_look_the_same_are_never_taken_for_each_other(secrets: Places) -> None:
+    assert secrets.recordings is not None
+    (secrets.recordings / "open   one.wav").write_bytes(b"RIFF")
+    assert secrets.find("open   one.wav").item.location == "open   one.wav"
+    assert secrets.find("open  one.wav").item.location == "open  one.wav"
+    with pytest.raises(MediaNotFound):
+        secrets.find("open one.wav")
+
+
+def test_a_recording_that_was_seen_is_called_as_its_rights_are_now(secrets: Places) -> None:
+    assert secrets.recordings is not None
+    assert secrets.find("open  one.wav").item.standing == "open"
+    table = secrets.recordings / "metadata.csv"
+    table.write_text(table.read_text().replace("open  one.wav,,yes", "open  one.wav,,no"))
+    found = secrets.find("open  one.wav")
+    assert found.item.standing == "restricted" and found.name.startswith("restricted-")

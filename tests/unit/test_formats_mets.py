@@ -183,19 +183,6 @@ def test_nothing_is_known_of_rights_and_so_nothing_is_said() -> None:
     assert mets.find(".//m:rightsMD", NS) is None
 
 
-@pytest.mark.parametrize("new", ["b.wav", "Ny & <tittel> ø.wav", "b\udce5nd.wav"])
-@pytest.mark.parametrize("old", ["reel 12.wav", "b\udce5nd & <1>.wav"])
-def test_a_renamed_package_is_described_as_if_it_had_always_been_called_so(old: str, new: str) -> None:
-    transcript = dataclasses.replace(INTERVIEW, media=dataclasses.replace(INTERVIEW.media, name=old), title=None)
-    _, describe = formats.parts(transcript, ["mets"])
-    _, again = formats.parts(dataclasses.replace(transcript, media=Media(new, **KNOWN)), ["mets"])
-    files = {".vtt": b"words", ".alto.xml": b"<alto/>"}
-    before = describe({old + suffix: content for suffix, content in files.items()})[".mets.xml"]
-    after = again({new + suffix: content for suffix, content in files.items()})[".mets.xml"]
-    assert formats.renamed(before, "mets", old, new) == after != before
-    assert formats.renamed(before, "vtt", old, new) is before
-
-
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_transcripts | spoken_transcripts)
 def test_whatever_the_texts_it_is_valid_and_its_references_lead_somewhere(
@@ -210,9 +197,3 @@ def test_whatever_the_texts_it_is_valid_and_its_references_lead_somewhere(
         assert set(named) <= ids
         if element.get("BETYPE") == "IDREF" and element.getparent().getparent().getparent().get("TYPE") == "cue":
             assert element.get("BEGIN") in ids
-    again = etree.fromstring(formats.renamed(etree.tostring(described), "mets", "reel 12.wav", "<&> 'ny'.wav"))
-    by_libxml2.assertValid(again)
-    assert [unquote(place.get(HREF)) for place in again.iter("{*}FLocat")][1:] == [
-        "<&> 'ny'.wav.vtt",
-        "<&> 'ny'.wav.alto.xml",
-    ]

@@ -118,7 +118,7 @@ def test_what_is_left_out_of_a_restricted_recording_does_not_tell_its_name(tmp_p
         ("title\nx\n", "'path'"),
         ("path,path\na,b\n", "'path'"),
         ("path,title\na.wav\n", "line 2 has 1 cells"),
-        ("path\na.wav\na.wav\n", "'a.wav'"),
+        ("path\na.wav\na.wav\n", "line 3: its path stands in line 2 too"),
         ("path,identifier,title\na,A,T\nb,A,U\n", "differ in title"),
         ("path,identifier,may_publish\na,A,yes\nb,A,no\n", "differ in rights"),
         ("path,may_transcribe\na.wav,perhaps\n", "line 2: may_transcribe is 'perhaps'"),
@@ -208,3 +208,22 @@ def test_the_table_and_the_disk_may_spell_a_letter_differently(tmp_path: Path) -
         ("A-1", composed),
         (apart, apart),
     }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "path,title\nSecret.wav,Secret\nb.wav,\nSecret.wav,Secret\n",
+        "path,title\nSecret.wav,One\nSecret.wav,Two\n",
+        "path,identifier,title\nSecret.wav,A,One Secret\nb.wav,A,Two Secrets\n",
+        "path,may_publish,title\nSecret.wav,perhaps,Secret\n",
+        "path,title\nSecret.wav,Secret,\n",
+        '[{"parts": [{"path": "Secret.wav"}]}, {"parts": [{"path": "Secret.wav"}]}]',
+        '[{"identifier": "A", "parts": [{"path": "Secret.wav"}]}, {"parts": [{"path": "Secret.wav"}]}]',
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told_without_names_since_all_read_it(content: str, tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError) as caught:
+        read(table(tmp_path, content, "metadata.json" if content.startswith("[") else "metadata.csv"))
+    assert "Secret" not in str(caught.value)
+    assert any(word in caught.value.message for word in ("line ", "item ", "rows "))

@@ -306,7 +306,7 @@ def _whole(store: Store, name: str) -> Lock | None:
         if lock is not None:
             for file, facts in lock.files.items():
                 path = store.folder(name) / file
-                if path.stat().st_mtime_ns != facts.mtime_ns or path.stat().st_size != facts.size:
+                if not facts.is_unchanged(path.stat()):
                     verified(path, facts, "")
     except (BrokenModel, OSError):
         return None

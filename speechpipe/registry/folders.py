@@ -7,15 +7,16 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from speechpipe.errors import BrokenModel
+from speechpipe.errors import BrokenModel, OutputError
 from speechpipe.files import sha256_file
 from speechpipe.registry.entries import Family
-from speechpipe.registry.locks import LOCK, Lock, read_lock
+from speechpipe.registry.locks import LOCK, Lock, LockedFile, read_lock, write_lock
 
 #: Lines of ``sha256sum``; where a model's folder has it, each file that is read is checked against it.
 SEAL = "SHA256SUMS"
@@ -121,9 +122,12 @@ def _checked(folder: Path, family: Family | None, must_be_sealed: bool, forms: S
     if family is not None and found != family:
         raise BrokenModel(f"The file {weights / 'model.bin'} holds a {found} model, not a {family} one.")
     digests = {}
+    files: dict[str, LockedFile] = {}
     for path in paths:
         name = path.relative_to(folder).as_posix()
-        digests[name] = _locked_digest(path, name, lock) if lock else _digest(path)
+        if lock:
+            files[name] = _found_whole(path, name, lock)
+        digests[name] = files[name].sha256 if lock else _digest(path)
         if seal is not None and seal.get(name) != digests[name]:
             raise BrokenModel(f"The file {path} of the model is not the one sealed in {SEAL}: altered or cut short.")
         if path.suffix == ".json":
@@ -131,18 +135,29 @@ def _checked(folder: Path, family: Family | None, must_be_sealed: bool, forms: S
     for name in lock.files if lock else ():
         if not (folder / name).is_file():
             raise BrokenModel(f"The file {folder / name} of the model is missing.", cure=repair(lock))
+    if lock and lock.files != lock.files | files:
+        _remember(folder, lock, files)
     return ModelFolder(folder, weights, found, digests, form, lock)
 
 
-def _locked_digest(path: Path, name: str, lock: Lock) -> str:
-    """The recorded digest, for a file of the recorded size and time; another is digested and compared with it."""
+def _found_whole(path: Path, name: str, lock: Lock) -> LockedFile:
+    """What is recorded of a file, where it is as it was; another is digested, compared, and recorded as it is now."""
     facts = lock.files.get(name)
     if facts is None:
         raise BrokenModel(f"The file {path} of the model was added to it.", cure=repair(lock))
     state = path.stat()
-    if (state.st_size, state.st_mtime_ns) != (facts.size, facts.mtime_ns) and _digest(path) != facts.sha256:
+    if facts.is_unchanged(state):
+        return facts
+    if _digest(path) != facts.sha256:
         raise BrokenModel(f"The file {path} of the model is altered, by {LOCK}.", cure=repair(lock))
-    return facts.sha256
+    return facts.found(state)
+
+
+def _remember(folder: Path, lock: Lock, files: dict[str, LockedFile]) -> None:
+    """So that they need not be digested the next time; a store that is shared read-only does without."""
+    with suppress(OutputError, BrokenModel):
+        if read_lock(folder) == lock:
+            write_lock(folder, lock.model_copy(update={"files": lock.files | files}))
 
 
 def repair(lock: Lock | None) -> str:
@@ -282,11 +297,11 @@ def _check_json(path: Path) -> None:
 
 def _digest(path: Path) -> str:
     state = path.stat()
-    return _digest_of_state(path, state.st_ino, state.st_size, state.st_mtime_ns)
+    return _digest_of_state(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 @lru_cache(maxsize=256)
-def _digest_of_state(path: Path, inode: int, size: int, mtime_ns: int) -> str:
+def _digest_of_state(path: Path, inode: int, size: int, mtime_ns: int, ctime_ns: int) -> str:
     # Once a process for each state of a file: large models take seconds.
     return sha256_file(path)
 

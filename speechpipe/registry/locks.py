@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -44,11 +45,22 @@ class _Record(BaseModel):
 
 
 class LockedFile(_Record):
-    """``mtime_ns`` is when it was last found whole: with the same size and time it is taken for unchanged."""
+    """The times and the inode are those of when it was last found whole: with all of them the same it is taken for
+    unchanged. A date can be set back, ``ctime_ns`` cannot."""
 
     size: int = Field(ge=0)
     sha256: Digest
     mtime_ns: int | None = None
+    ctime_ns: int | None = None
+    inode: int | None = None
+
+    def found(self, state: os.stat_result) -> LockedFile:
+        """The same, found whole in this state."""
+        seen = {"mtime_ns": state.st_mtime_ns, "ctime_ns": state.st_ctime_ns, "inode": state.st_ino}
+        return self.model_copy(update=seen)
+
+    def is_unchanged(self, state: os.stat_result) -> bool:
+        return state.st_size == self.size and self == self.found(state)
 
 
 class Conversion(_Record):
@@ -83,7 +95,8 @@ class Lock(_Record):
 
     def without_times(self) -> Lock:
         """As it says something on any machine."""
-        files = {name: file.model_copy(update={"mtime_ns": None}) for name, file in self.files.items()}
+        nothing = dict.fromkeys(("mtime_ns", "ctime_ns", "inode"))
+        files = {name: file.model_copy(update=nothing) for name, file in self.files.items()}
         return self.model_copy(update={"files": files})
 
 

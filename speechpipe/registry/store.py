@@ -105,9 +105,7 @@ class Store:
         """Put a finished folder in its place, by one rename; the one there before goes. Call while ``held``."""
         target, old = self.folder(lock.name), self._old(lock.name)
         with explained(target):
-            stamped = {
-                name: file.model_copy(update={"mtime_ns": _flushed(folder / name)}) for name, file in lock.files.items()
-            }
+            stamped = {name: file.found(_flushed(folder / name)) for name, file in lock.files.items()}
             write_lock(folder, lock.model_copy(update={"files": stamped}))
             target.parent.mkdir(parents=True, exist_ok=True)
             old.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +206,7 @@ def verified(path: Path, facts: LockedFile, cure: str) -> LockedFile:
         raise BrokenModel(f"The file {path} of the model is missing.", cure=cure) from error
     except OSError as error:
         raise BrokenModel(f"The file {path} of the model cannot be read: {error}.", cure=cure) from error
-    return facts.model_copy(update={"mtime_ns": state.st_mtime_ns})
+    return facts.found(state)
 
 
 def mark_used(folder: Path) -> None:
@@ -238,10 +236,10 @@ def _quoted(name: str) -> str:
     return quote(name, safe="@")
 
 
-def _flushed(path: Path) -> int:
+def _flushed(path: Path) -> os.stat_result:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-        return os.fstat(descriptor).st_mtime_ns
+        return os.fstat(descriptor)
     finally:
         os.close(descriptor)

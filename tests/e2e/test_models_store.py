@@ -47,7 +47,7 @@ def hub() -> Iterator[Hub]:
 def environment(tmp_path: Path, hub: Hub) -> dict[str, str]:
     own = {
         "HF_ENDPOINT": hub.url,
-        "HF_TOKEN_PATH": "/nonexistent",
+        "HF_TOKEN_PATH": "/nonexistent/token",
         "XDG_DATA_HOME": str(tmp_path / "data"),
         "SPEECHPIPE_WORKSPACE": str(tmp_path / "work"),
         "OMP_NUM_THREADS": "1",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from speechpipe.errors import AlreadyInWork, BrokenModel, OutputError, UnknownModel
+from speechpipe.registry import folders
 from speechpipe.registry import store as stores
 from speechpipe.registry.folders import check
 from speechpipe.registry.locks import LOCK, read_lock, safe_name, safe_path
@@ -138,6 +140,7 @@ def test_verify_remembers_when_it_looked(store: Store) -> None:
     os.utime(path, ns=(1, 1))
     lock = store.verify(NAME)
     assert lock.files["model.bin"].mtime_ns == 1
+    assert lock.files["model.bin"].ctime_ns == path.stat().st_ctime_ns
     assert read_lock(store.folder(NAME)) == lock
 
 
@@ -173,6 +176,48 @@ def test_a_file_of_another_time_is_digested_and_compared(store: Store) -> None:
     path.write_bytes(b"[]")
     with pytest.raises(BrokenModel, match=rf"tokenizer\.json.*altered.*models fetch {NAME}"):
         check(store.folder(NAME))
+
+
+def test_another_file_in_its_place_with_its_date_is_digested(store: Store) -> None:
+    put(store, NAME)
+    path = store.folder(NAME) / "tokenizer.json"
+    state = path.stat()
+    other = path.with_name("other")
+    other.write_bytes(b"[]")
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+    other.rename(path)
+    with pytest.raises(BrokenModel, match=r"tokenizer\.json.*altered"):
+        check(store.folder(NAME))
+
+
+def test_a_copied_store_is_digested_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(store, NAME)
+    shutil.copytree(store.root, tmp_path / "copy")
+    folder = tmp_path / "copy" / NAME
+    check(folder)
+    folders._digest_of_state.cache_clear()
+    monkeypatch.setattr("speechpipe.registry.folders.sha256_file", lambda path: pytest.fail(f"digested {path}"))
+    assert check(folder)
+
+
+def test_what_was_found_whole_is_not_written_over_a_model_that_came_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, NAME)
+    folder = store.folder(NAME)
+    os.utime(folder / "tokenizer.json", ns=(1, 1))
+    real = folders._check_json
+    newer = read_lock(folder)
+    assert newer is not None
+    newer = newer.model_copy(update={"commit": "f" * 40})
+
+    def meanwhile(path: Path) -> None:
+        folders.write_lock(folder, newer)
+        real(path)
+
+    monkeypatch.setattr(folders, "_check_json", meanwhile)
+    check(folder)
+    assert read_lock(folder) == newer
 
 
 def test_an_unchanged_file_is_not_digested_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

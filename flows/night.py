@@ -187,6 +187,7 @@ class Night:
         self.withdrawn: set[str] = set()
         self.note: str | None = None
         self._reasons: dict[str, str | None] = {}
+        self._waits: str | None = None
         self._waited_for = ""
 
     def work(self) -> None:
@@ -212,7 +213,7 @@ class Night:
 
     def break_off(self, why: str) -> None:
         """What is in work ends with this run: what has been done of it is still told."""
-        self.note = why
+        self.note, self._waits = why, "A person cancelled the run before it was done."
         for group in self.line.working:
             self._undone(group)
 
@@ -225,7 +226,7 @@ class Night:
         for work in self.line.given_up:
             reason = self._reasons.get(work.identifier)
             rows.append(Row(work.identifier, FAILED, message=reason or GIVEN_UP, cure=None if reason else LOOK))
-        waits = "The run stopped early." if self.note else "It would not have been finished in time."
+        waits = self._waits or ("The run stopped early." if self.note else "It would not have been finished in time.")
         done = self.receipts.keys() | self.withdrawn
         working = [work for group in self.line.working for work in group if work.identifier not in done]
         rows += [Row(work.identifier, WAITING, message=waits) for work in (*self.line.waiting, *working)]

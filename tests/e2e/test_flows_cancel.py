@@ -60,7 +60,7 @@ def test_what_is_cancelled_while_the_night_goes_on_is_not_begun_again(served: Se
     assert served.wait(night)["type"] == "CANCELLED"
     page = report(served)
     assert "A person cancelled this run. What it had not done is left for the next one." in page
-    assert "| waiting | 3 |" in page, page
+    assert "| waiting | 3 |" in page and "A person cancelled the run before it was done." in page, page
     began = [run["name"] for run in served.runs(flow="transcribe-recording")]
     assert began.count("whole evening.wav") == 2, "once a night"
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from speechpipe.errors import SpeechpipeError
 from speechpipe.pipeline.report import Row, headline
+from speechpipe.stopping import stop_by_ctrl_c
 
 from . import login
 from .environment import TEMPORARY, closed, set_up
@@ -101,4 +102,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    stop_by_ctrl_c()
     sys.exit(main())

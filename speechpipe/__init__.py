@@ -10,10 +10,11 @@ Importing this loads no engine; each name is loaded when it is first used.
 from __future__ import annotations
 
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing itself takes longer to import than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from speechpipe.errors import SpeechpipeError
     from speechpipe.pipeline import Transcriber, transcribe
     from speechpipe.settings import Settings
@@ -53,6 +54,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'speechpipe' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f"speechpipe.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -12,6 +12,7 @@ import click
 from speechpipe.cli.console import ReaderGone, fault, interrupted, reader_gone, report, speak_safely
 from speechpipe.errors import SpeechpipeError
 from speechpipe.installed import version
+from speechpipe.stopping import EXIT_CODE, asked_to_stop, end_by_ctrl_c, leave, stop_by_ctrl_c
 
 #: Name of a command → what it does; its module has the same name and holds ``command``.
 COMMANDS = {
@@ -38,10 +39,20 @@ recordings failed, 130 stopped by you.
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point of the program ``speechpipe``."""
-    speak_safely()
-    cli.main(list(sys.argv[1:] if arguments is None else arguments), prog_name="speechpipe")
-    raise AssertionError("cli.main exits")
+    """The command line as a program: exits, by Ctrl-C too, with one line and no traceback."""
+    stop_by_ctrl_c()
+    try:
+        try:
+            speak_safely()
+            cli.main(list(sys.argv[1:] if arguments is None else arguments), prog_name="speechpipe")
+        finally:
+            end_by_ctrl_c()
+    except KeyboardInterrupt:  # outside of a command
+        interrupted()
+    except SystemExit as end:
+        if end.code != EXIT_CODE:
+            raise
+    leave()
 
 
 class Commands(click.Group):
@@ -76,7 +87,7 @@ class Commands(click.Group):
             sys.stdout.flush()
             return code if isinstance(code, int) else 0
         except SpeechpipeError as error:
-            return report(error)
+            return interrupted() if asked_to_stop() else report(error)
         except click.ClickException as error:
             error.show()
             return error.exit_code
@@ -85,6 +96,8 @@ class Commands(click.Group):
         except (ReaderGone, BrokenPipeError):
             return reader_gone()
         except Exception as error:
+            if asked_to_stop():
+                return interrupted()
             if "--debug" in arguments:
                 raise
             return report(fault(error))

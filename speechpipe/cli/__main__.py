@@ -1,5 +1,5 @@
 """``python -m speechpipe.cli`` is the program ``speechpipe``."""
 
-from speechpipe.cli import main
+from speechpipe.__main__ import main
 
 main()

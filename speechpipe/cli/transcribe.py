@@ -21,6 +21,7 @@ from speechpipe.cli.options import (
     vocabulary_option,
 )
 from speechpipe.errors import BatchFailed, Interrupted, SpeechpipeError, UsageError
+from speechpipe.stopping import asked_to_stop
 
 if TYPE_CHECKING:
     from speechpipe.pipeline import Transcriber
@@ -130,6 +131,8 @@ def one(transcriber: Transcriber, path: Path, how: How) -> Result:
         raise
     except Exception as error:  # also a fault of ours must not cost the other recordings
         progress.close()
+        if asked_to_stop():
+            raise Interrupted("Stopped.") from error
         return failed(path, known(error), how)
     finally:
         progress.close()

@@ -74,12 +74,14 @@ class Served:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SPEECHPIPE_"))}
         env |= {**FAKE, "HOME": str(self.folder), **self.more}
         with self.log.open("wb") as output:
+            # Ctrl-C is ignored at the start, as in the background of a shell; it stops the server all the same.
             self.process = subprocess.Popen(
                 [sys.executable, "-c", program, *arguments],
                 cwd=self.root,
                 env=env,
                 stdout=output if terminal is None else terminal,
                 stderr=output,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
             )
 
     def told(self) -> str:

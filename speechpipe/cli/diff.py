@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from speechpipe.cli.console import say, say_json, shown
+from speechpipe.cli.console import note, say, say_json, shown
 from speechpipe.cli.options import json_option
 from speechpipe.files import write_atomically
 
@@ -27,11 +27,13 @@ def command(old: Path, new: Path, html: Path | None, as_json: bool) -> None:
     from speechpipe.formats.correction import check_same_recording
     from speechpipe.formats.difference import difference
     from speechpipe.formats.difference_page import page
+    from speechpipe.formats.json_correction import settled
     from speechpipe.formats.vtt import timestamp
     from speechpipe.pipeline.corrections import read_file
 
     before, after = read_file(old), read_file(new)
     check_same_recording(before, after)
+    after = settled(after, before, new.read_bytes())
     found = difference(before, after)
     for edit in found.edits:
         when = None if edit.start_ms is None else timestamp(edit.start_ms)
@@ -45,5 +47,8 @@ def command(old: Path, new: Path, html: Path | None, as_json: bool) -> None:
         click.echo(f"{when}{who} {said}")
     if not as_json:
         say(found.summary)
+    for warning in after.warnings:
+        if warning not in before.warnings:
+            note(f"Note: {warning}")
     if html is not None:
         write_atomically(html, page(found, old.name, new.name))

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from speechpipe.formats import cued, xml
 from speechpipe.formats.alto import ALTO, TIMELINE
+from speechpipe.formats.alto_contents import check_layout, left_out
 from speechpipe.formats.provenance import known
 from speechpipe.formats.text import tokens
 from speechpipe.formats.turns import CUED, Lane
@@ -25,7 +26,7 @@ _MODEL = {"model": "model", "revision": "model_revision", "sha256": "model_sha25
 def read(content: bytes) -> Transcript:
     """Raises UsageError: it is no ALTO of a recording."""
     try:
-        return _transcript(xml.parse(content))
+        return _transcript(xml.parse(content, comments=True))
     except (ValueError, OverflowError) as error:
         raise cued.refuse(str(error), "ALTO") from error
 
@@ -40,8 +41,10 @@ def _transcript(root: Any) -> Transcript:
     tags: dict[str, Any] = dict(kinds)
     lanes = {tag.get("ID"): _lane(tag) for tag in _all(root, "Tags", "RoleTag")}
     told = known([label for kind, label in kinds if kind in {"status", "finding"}])
+    for layout in root.iter(f"{{{ALTO}}}Layout"):
+        check_layout(layout)
     events = tuple(_events(root))
-    repairs: list[str] = []
+    repairs = list(left_out(root))
     segments = _segments(root, lanes, repairs)
     spoken = dict.fromkeys(segment.language for segment in segments if segment.language)
     source = f"{{{ALTO}}}Description/{{{ALTO}}}sourceImageInformation/{{{ALTO}}}"
@@ -68,8 +71,10 @@ def _transcript(root: Any) -> Transcript:
 def _segments(root: Any, lanes: dict[str, Lane], repairs: list[str]) -> tuple[Segment, ...]:
     found: list[dict[str, Any]] = []
     for block in root.iter(f"{{{ALTO}}}TextBlock"):
-        named = (lanes[tag] for tag in (block.get("TAGREFS") or "").split() if tag in lanes)
-        lane = next(named, Lane(None, None))
+        named = [lanes[tag] for tag in (block.get("TAGREFS") or "").split() if tag in lanes]
+        if block.get("TAGREFS") and not named:
+            raise ValueError(f"line {block.sourceline}: no RoleTag has the ID {block.get('TAGREFS')[:40]!r}")
+        lane = named[0] if named else Lane(None, None)
         for line in _all(block, "TextLine"):
             words = tuple(_words(line))
             if not words:
@@ -172,11 +177,14 @@ def _whole(element: Any, name: str) -> int | None:
 
 
 def _confidence(string: Any) -> float | None:
+    told = string.get("WC")
     try:
-        confidence = float(string.get("WC", ""))
+        confidence = float(told) if told else None
     except ValueError:
-        return None
-    return confidence if 0 <= confidence <= 1 else None
+        confidence = -1
+    if confidence is None or 0 <= confidence <= 1:
+        return confidence
+    raise ValueError(f"line {string.sourceline}: WC is {told[:40]!r}, no number from 0 to 1")
 
 
 def _all(parent: Any, *path: str) -> Iterable[Any]:

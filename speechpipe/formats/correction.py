@@ -15,7 +15,7 @@ from speechpipe.errors import UsageError
 from speechpipe.formats.captions import Cue, cues, music, music_label, words_of
 from speechpipe.formats.changes import matches
 from speechpipe.formats.pairing import paired, plain
-from speechpipe.formats.provenance import withhold
+from speechpipe.formats.provenance import told, withhold
 from speechpipe.formats.text import clean
 from speechpipe.formats.turns import CUED, Lane, lane_of, lanes
 from speechpipe.formats.word_times import Known
@@ -67,11 +67,26 @@ def laid_over(original: Transcript, read: Transcript, name: str, revision: Revis
     """As ``corrected``, of a file of the format ``name``; what that file holds and no transcript does is a change too,
     which stands in the warnings."""
     found = corrected(original, read, revision, limits, exact_ends=name == "alto")
-    if found is not original or not read.warnings:
-        return found
-    ours = formats.read(formats.write(original, name, limits), name).warnings
-    told = tuple(line for line in read.warnings if line not in ours and line not in original.warnings)
-    return replace(original, warnings=original.warnings + told, revision=revision) if told else original
+    ours = formats.read(formats.write(original, name, limits), name)
+    left = tuple(line for line in read.warnings if line not in (*ours.warnings, *original.warnings))
+    before, now = _about(ours), _about(read)
+    new = {what: said for what, said in now.items() if said and said != before.get(what)}
+    left += tuple(f"The file says of itself “{what}: {said}”; that was left out." for what, said in new.items())
+    if found is original and not left:
+        return original
+    return replace(found, warnings=tuple(dict.fromkeys((*found.warnings, *left))), revision=revision)
+
+
+def _about(transcript: Transcript) -> dict[str, str]:
+    """What a file says of itself, and is not a person's to correct in it."""
+    media, rights = transcript.media, transcript.rights
+    known = {"Title": transcript.title, "Identifier": transcript.identifier, "Source": media.name}
+    known |= {"Length": str(media.duration_ms or ""), "Languages": ", ".join(transcript.languages)}
+    known |= {"Rights": rights.statement, "Access": rights.access, "Incomplete": transcript.incomplete_reason}
+    if transcript.revision is not None:
+        known["Corrected by"] = f"{transcript.revision.by}, {transcript.revision.at}"
+    made = [f"{step.what}: {told(step)} {step.ended or ''} {dict(step.settings) or ''}" for step in transcript.steps]
+    return {name: clean(text or "") for name, text in {**known, "Made by": "; ".join(made)}.items()}
 
 
 def check_same_recording(original: Transcript, read: Transcript) -> None:

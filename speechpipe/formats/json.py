@@ -58,20 +58,35 @@ def read(content: bytes) -> Transcript:
     except RecursionError as error:
         raise _no_transcript("nested too deeply") from error
     except (ValueError, OverflowError) as error:
-        place = re.match(r"transcript\.segments\[(\d+)\]", str(error))
-        line = f"line {line_of_segment(content, int(place[1]))}: " if place else ""
+        line = "" if re.search(r"\bline \d", str(error)) else f"line {_line_of(content, str(error))}: "
         raise _no_transcript(f"{line}{error}") from error
 
 
 def line_of_segment(content: bytes, index: int) -> int:
     """The line, from 1, on which a segment of a transcript in JSON begins."""
     text = content.decode("utf-8-sig", "replace")
+    return text.count("\n", 0, _offset_of_segment(text, index)) + 1
+
+
+def _offset_of_segment(text: str, index: int) -> int:
     start = re.search(r'"segments"\s*:\s*\[\s*', text)
     at = start.end() if start else 0
     for _ in range(index if start else 0):
         _, at = json.JSONDecoder().raw_decode(text, at)
         following = re.compile(r"\s*,?\s*").match(text, at)
         at = following.end() if following else at
+    return at
+
+
+def _line_of(content: bytes, mistake: str) -> int:
+    """The line, from 1, of what an error of the transcript tells: the field that it names, or the one nobody knows."""
+    text = content.decode("utf-8-sig", "replace")
+    segment = re.match(r"transcript\.segments\[(\d+)\]", mistake)
+    at = _offset_of_segment(text, int(segment[1])) if segment else 0
+    names = re.findall(r"\.(\w+)", mistake.split(":")[0]) if not segment else []
+    unknown = re.search(r"unknown fields (.*)", mistake)
+    for name in [*names, *(unknown[1].split(", ")[:1] if unknown else ())]:
+        at = max(at, text.find(f'"{name}', at))
     return text.count("\n", 0, at) + 1
 
 

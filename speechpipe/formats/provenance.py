@@ -23,10 +23,10 @@ OTHER_STEPS = ("Decode", "Chunk")
 NOT_REVIEWED = "Machine-generated transcript; not reviewed by a person."
 ORIGIN_UNKNOWN = "It is not known who or what made this transcript."
 WITHHELD = "Withheld: "
-#: How lines begin that tell of one fact.
-_NAMES = (
-    *("Title:", "Identifier:", "Source:", "SHA-256:", "Languages:", "Rights:", "Access:", "Incomplete:", "Withheld:"),
-    *("Settings:", "Created:", "Machine-generated transcript; corrected by ", "Transcript; corrected by "),
+#: How lines look that tell of one fact.
+_FACT = re.compile(
+    r"(?:Title|Identifier|Source|SHA-256|Languages|Rights|Access|Incomplete|Withheld|Created):(?: .*)?"
+    r"|Settings: [0-9a-f]{16}|(?:Machine-generated transcript|Transcript); corrected by .*"
 )
 _CORRECTED = re.compile(r"(?:Machine-generated transcript|Transcript); corrected by (.*), (\S+)\.")
 _STEP = re.compile(r"([^,]*) ([^ ,]*)(?:, model (.+?))?(?:, revision (.+?))?(?:, sha256 (\w+))?")
@@ -120,7 +120,7 @@ def is_told(line: str) -> bool:
     """Whether a line is one of ``provenance``."""
     what = {called: step for step, called in STEPS.items()}
     is_sentence = line in (NOT_REVIEWED, ORIGIN_UNKNOWN, *OUTCOMES.values())
-    return is_sentence or line.startswith(_NAMES) or _step(line, what) is not None
+    return is_sentence or _FACT.fullmatch(line) is not None or _step(line, what) is not None
 
 
 def known(lines: Sequence[str]) -> Transcript:

@@ -39,7 +39,8 @@ def read(content: bytes) -> Transcript:
     found = list(_cues(lines, repairs))
     credits = _credits(found)
     said = [one for place, one in enumerate(found) if place not in credits]
-    return cued.transcript(said, list(credits.values()), repairs)
+    left = [f"A comment was left out: {line}" for line in credits.values() if not is_told(line)]
+    return cued.transcript(said, list(credits.values()), repairs, left)
 
 
 def _credits(found: list[cued.Read]) -> dict[int, str]:

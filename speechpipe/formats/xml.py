@@ -25,14 +25,19 @@ def set_known(element: Any, **attributes: object) -> None:
             element.set(name, clean(str(value)))
 
 
-def parse(content: bytes) -> Any:
-    """The root element.
+def parse(content: bytes, *, comments: bool = False) -> Any:
+    """The root element, with comments and processing instructions in it where they are asked for.
 
     Raises:
         ValueError: not XML, or XML with a document type.
     """
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=not comments,
+        remove_pis=not comments,
     )
     try:
         root = etree.fromstring(content, parser)

@@ -24,7 +24,7 @@ from speechpipe.formats.together import Side, together
 from speechpipe.formats.vtt import timestamp
 from speechpipe.repositories import copies, receipts
 from speechpipe.repositories.contract import Receipt, Repository
-from speechpipe.repositories.shelf import MANIFEST
+from speechpipe.repositories.records import MANIFEST
 from speechpipe.settings import CAPTION_PRESETS, Captions
 from speechpipe.transcript import Revision, Transcript
 

@@ -418,6 +418,62 @@ def test_what_is_no_alto_of_a_recording_is_refused(old: str, new: str, reason: s
     assert len(str(raised.value)) < 400 and "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (
+            'CONTENT="Velkommen"',
+            'CONTENT="Vel-" SUBS_TYPE="HypPart1" SUBS_CONTENT="Velkommen"',
+            "SUBS_TYPE is not read",
+        ),
+        (
+            'CONTENT="Velkommen" WC="0.9"/>',
+            'CONTENT="Velkommen" WC="0.9">hei</String>',
+            "from CONTENT alone, not 'hei'",
+        ),
+        ('CONTENT="Velkommen" WC="0.9"/>', 'CONTENT="Velkommen" WC="0.9"/>hei', "CONTENT alone, not 'hei'"),
+        ("</TextLine>", '<HYP CONTENT="-"/></TextLine>', "HYP is not read"),
+        ('CONTENT="Velkommen" WC="0.9"', 'CONTENT="Velkommen" WC="godt"', "WC is 'godt'"),
+        ('TAGREFS="lane0"', 'TAGREFS="Kari"', "no RoleTag has the ID 'Kari'"),
+    ],
+)
+def test_text_of_alto_that_is_not_read_is_an_error_with_its_line(old: str, new: str, reason: str) -> None:
+    text = formats.write(INTERVIEW, "alto").decode()
+    line = next(at for at, found in enumerate(text.split("\n"), 1) if old in found)
+    with pytest.raises(UsageError, match=rf"line {line}: .*{reason}"):
+        alto(lambda text: text.replace(old, new, 1))
+
+
+def test_comments_and_notes_in_alto_are_told() -> None:
+    read = alto(
+        lambda text: (
+            text.replace("<Layout>", "<!-- spør Per --><Layout>", 1)
+            .replace("<Tags>", '<Tags><OtherTag ID="x" TYPE="kari" LABEL="og så"/>', 1)
+            .replace("<MeasurementUnit>", "<other>mer</other><MeasurementUnit>", 1)
+        )
+    )
+    assert [line.split(" was ")[0].split(" at line")[0] for line in read.warnings] == [
+        "A comment",
+        "What other",
+        "The tag kari",
+    ]
+    assert [word in " ".join(read.warnings) for word in ("spør Per", "mer", "og så")] == [True] * 3
+
+
+def test_a_field_that_stands_twice_in_json_is_an_error() -> None:
+    text = formats.write(INTERVIEW, "json").decode().replace('"text": "Ja."', '"text": "Jo.", "text": "Ja."', 1)
+    with pytest.raises(UsageError, match="'text' stands twice"):
+        formats.read(text.encode(), "json")
+
+
+@pytest.mark.parametrize(("old", "new"), [('"channel": 1', '"channel": "b"'), ('"speaker": null', '"hvem": null')])
+def test_what_is_wrong_in_json_is_told_with_its_line(old: str, new: str) -> None:
+    text = formats.write(INTERVIEW, "json").decode()
+    line = next(at for at, found in enumerate(text.split("\n"), 1) if old in found)
+    with pytest.raises(UsageError, match=f"line {line}: "):
+        formats.read(text.replace(old, new, 1).encode(), "json")
+
+
 def test_an_external_entity_is_never_read(tmp_path_factory: pytest.TempPathFactory) -> None:
     secret = tmp_path_factory.mktemp("secret") / "key"
     secret.write_text("geheim")

@@ -206,6 +206,13 @@ def test_a_comment_alone_is_a_change_that_is_kept_and_told(folder: Path) -> None
     assert "A comment was left out: ask Per about 1985" in kept.warnings and kept.segments == TRANSCRIPT.segments
 
 
+def test_what_a_file_says_of_itself_is_not_corrected_in_it_and_told(folder: Path) -> None:
+    path = edit(folder, "vtt", ("Title: Samtale med Máret, 1985", "Title: Samtale med Kari, 1985"))
+    opened = open_transcript(path)
+    assert opened.transcript.title == TRANSCRIPT.title
+    assert "“Title: Samtale med Kari, 1985”; that was left out." in opened.transcript.warnings[-1]
+
+
 def test_a_file_that_cannot_be_read_back_is_named(folder: Path) -> None:
     changed = edit(folder, "txt", ("Velkommen", "Vel møtt"))
     found = left(folder)

@@ -11,6 +11,7 @@ from prefect.states import Completed, Failed
 
 from speechpipe.errors import MediaNotFound, SpeechpipeError, UsageError
 from speechpipe.pipeline import withdrawal
+from speechpipe.repositories.folder import KEPT
 from speechpipe.settings import Settings
 
 from .parameters import Withdrawn
@@ -22,6 +23,8 @@ from .traces import forget, names_of
 log = logging.getLogger("speechpipe.flows")
 
 UNSURE = "Nothing was erased, since the form was sent without its tick."
+#: Its own folder there is called as the recording was, which this page is to forget.
+WHERE = f"with the restricted results in the folder {KEPT}"
 TICK = "Tick 'Erase the transcripts' in the form, and run it again."
 
 
@@ -59,7 +62,7 @@ def withdrawn(what: Withdrawn) -> str:
     forget({what.recording, what.recording.strip(), *called})
     files = done.files
     told = [f"Withdrawn: {len(files.erased)} files are erased."]
-    told += [f"{len(files.kept)} that a person changed are kept in {files.kept[0].parent}."] if files.kept else []
+    told += [f"{len(files.kept)} that a person changed are kept, {WHERE}."] if files.kept else []
     told += [f"{len(files.gone)} were gone before."] if files.gone else []
     told += [f"{len(files.left)} are left, since nothing tells them to be of it."] if files.left else []
     told += ["It was in work, which stops by itself."] if done.held else []

@@ -359,8 +359,17 @@ def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(
     log(refused, "No space is left for reel.wav.vtt.")
     tables = {"events", "event_resources", "log", "flow_run", "flow_run_state", "artifact", "artifact_collection"}
     assert eventually(lambda: mentions("reel.wav"), lambda found: tables <= found.keys()).keys() >= tables
+    (tmp_path / "outputs/reel.wav.vtt").write_text("by a person")
     state: Any = withdraw_recording(asked.model_copy(update={"sure": True}), return_state=True)
-    assert state.is_completed() and state.message.startswith("Withdrawn: 5 files are erased")
+    assert state.is_completed() and state.message == (
+        "Withdrawn: 4 files are erased. "
+        "1 that a person changed are kept, with the restricted results in the folder kept-corrections."
+    )
+    assert (tmp_path / "outputs-restricted/kept-corrections/reel.wav/reel.wav.vtt").read_text() == "by a person"
+    other: Any = withdraw_recording(
+        asked.model_copy(update={"sure": True, "with_corrections": True}), return_state=True
+    )  # fmt: skip
+    assert other.is_completed() and not list((tmp_path / "outputs-restricted").rglob("reel*"))
     assert not list((tmp_path / "outputs").glob("reel.wav*"))
     assert all(b"reel.wav" not in path.read_bytes() for path in reports(tmp_path))
     assert all(b"slate.wav" in path.read_bytes() for path in reports(tmp_path))

@@ -85,6 +85,9 @@ def of_file(repository: FolderRepository, name: str) -> list[Recording]:
 
 
 def _with_copies(repository: Repository, found: dict[str, Recording], told: Sequence[Receipt]) -> list[Recording]:
+    for location, recording in found.items():
+        earlier = (content for side in _sides(recording) for content in repository.contents(side))
+        found[location] = replace(recording, contents=tuple(dict.fromkeys((*recording.contents, *earlier))))
     contents = {content for recording in found.values() for content in recording.contents}
     _add(found, repository, [receipt for receipt in told if receipt.source_sha256 in contents])
     return [found[location] for location in sorted(found)]

@@ -284,6 +284,10 @@ class Repository(Protocol):
         """All files of every version with their records, and of these the ones that a person corrected."""
         ...
 
+    def contents(self, receipt: Receipt) -> tuple[str, ...]:
+        """The digests that the recording had when its results, of any version, were made."""
+        ...
+
     def kept(self, receipt: Receipt) -> tuple[Path, ...]:
         """What a person had changed of a recording whose results were erased, where it lies now."""
         ...

@@ -269,6 +269,9 @@ class FolderRepository:
         shelf = self._shelf_of(receipt)
         return shelf.all_files(), shelf.corrected()
 
+    def contents(self, receipt: Receipt) -> tuple[str, ...]:
+        return self._shelf_of(receipt).contents()
+
     def kept(self, receipt: Receipt) -> tuple[Path, ...]:
         return self._aside(receipt).files()
 

@@ -191,6 +191,11 @@ class Shelf:
         """Keep where copies of a version go. Raises ``OutputError``."""
         copies.record(self._path(COPIES, version), files, private=self.private)
 
+    def contents(self) -> tuple[str, ...]:
+        """Digests of the recording, as it was when each version was made and when it failed."""
+        told = [*map(self._manifest, self._versions()), self.not_done()]
+        return tuple(dict.fromkeys(receipt.source_sha256 for receipt in told if receipt and receipt.source_sha256))
+
     def corrected(self) -> tuple[Path, ...]:
         """The files of all versions that are not as we left them."""
         changed: list[Path] = []

@@ -252,6 +252,21 @@ def test_copies_under_other_names_and_in_other_collections_go_too(
         assert [c.kind for c in select(each, AT_ONCE).choices].count("withdrawn") == len(list(each.tombstones()))
 
 
+def test_what_the_file_was_when_earlier_versions_were_made_is_withdrawn_too(
+    transcriber: Transcriber, repository: FolderRepository, tmp_path: Path
+) -> None:
+    item = repository.item("a.wav")
+    first = process(transcriber, repository, item)
+    (repository.outputs / "a.wav.vtt").write_bytes(b"corrected by a person")
+    with (repository.source / "a.wav").open("ab") as file:
+        file.write(bytes(3200))
+    second = process(transcriber, repository, item)
+    assert second.version == 2 and second.source_sha256 != first.source_sha256
+    take(repository, transcriber, "a.wav")
+    assert {grave.source_sha256 for grave in repository.tombstones()} == {first.source_sha256, second.source_sha256}
+    assert not list((tmp_path / "work").iterdir())
+
+
 def test_what_was_exported_goes_too(transcriber: Transcriber, repository: FolderRepository, tmp_path: Path) -> None:
     receipts = done(transcriber, repository)
     for item in repository.discover():

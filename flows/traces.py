@@ -4,6 +4,7 @@ events, rows of reports. What withdraws on the command line leaves a tombstone, 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sqlite3
@@ -19,7 +20,7 @@ from prefect.client.schemas.objects import Artifact, StateType
 from prefect.settings import get_current_settings
 from sqlalchemy import make_url
 
-from speechpipe.errors import OutputError
+from speechpipe.errors import OutputError, SpeechpipeError
 from speechpipe.pipeline import traces
 from speechpipe.repositories.contract import Receipt
 from speechpipe.settings import Settings
@@ -29,6 +30,8 @@ from .places import Place, Places
 from .process import REPORTS
 from .recording import slug
 from .rows import escaped
+
+log = logging.getLogger("speechpipe.flows")
 
 #: What stands in the place of a name.
 NAMELESS = "a withdrawn recording"
@@ -76,20 +79,28 @@ class Watch:
         self._seen: set[tuple[str, str, str | None, str | None]] = set()
 
     def look(self, places: Places) -> None:
-        """Raises ``RepositoryError``, ``OutputError``."""
+        """What cannot be erased is said, and tried again at the next look. Raises ``SpeechpipeError``."""
         new = {
             (place.name, grave.identifier, grave.source_sha256, grave.finished): (place, grave)
             for place in places.places
             for grave in place.repository.tombstones()
         }
         new = {key: found for key, found in new.items() if key not in self._seen}
-        for place, grave in new.values():
-            traces.erase(place.repository, grave)
+        left = {key for key, found in new.items() if not _erased(*found)}
         names = {name for place, grave in new.values() for name in names_of(place, grave)}
         contents = {grave.source_sha256 for _, grave in new.values() if grave.source_sha256}
         _, held = traces.erase_scratch(Settings.load().workspace_folder, contents)
         if (not names or forget(names)) and not held:
-            self._seen |= new.keys()
+            self._seen |= new.keys() - left
+
+
+def _erased(place: Place, grave: Receipt) -> bool:
+    try:
+        traces.erase(place.repository, grave)
+    except SpeechpipeError as error:
+        log.warning("%s", error)
+        return False
+    return True
 
 
 def _forget_runs(client: SyncPrefectClient, names: Collection[str]) -> bool:

@@ -389,6 +389,13 @@ def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(
     receipt = repository.existing(repository.item("1954/slate.wav"))
     assert receipt is not None
     repository.withdraw(receipt)
+    (tmp_path / "outputs/1954/slate.wav.vtt").unlink()
+    (tmp_path / "outputs/1954/slate.wav.vtt").mkdir()  # what stands in the way does not keep the rest
+    watch = Watch()
+    watch.look(places)
+    (tmp_path / "outputs/1954/slate.wav.vtt").rmdir()
+    watch.look(places)
+    assert not list((tmp_path / "outputs" / "1954").glob("*")), "tried again at the next look"
     eventually(lambda: (Watch().look(places), mentions("1954/slate.wav"))[1], lambda tables: not tables)
     assert mentions("1954/slate.wav") == {} and not list((tmp_path / "outputs" / "1954").glob("*"))
     assert all(b"1954/slate.wav" not in path.read_bytes() for path in reports(tmp_path))

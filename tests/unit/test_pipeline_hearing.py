@@ -21,7 +21,7 @@ def ignored(done_ms: int, total_ms: int) -> None:
 
 
 def wait_until(condition) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert condition()

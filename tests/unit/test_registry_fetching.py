@@ -407,7 +407,7 @@ def fetcher(root: Path, hub: Hub) -> subprocess.Popen[str]:
 def test_killed_in_the_middle_nothing_is_taken_for_a_model_and_the_rest_is_resumed(hub: Hub, store: Store) -> None:
     hub.slowness = 0.02
     process = fetcher(store.root, hub)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not (parts := [p for p in store.root.rglob("model.bin.part") if p.stat().st_size]):
         assert time.monotonic() < deadline
         time.sleep(0.02)

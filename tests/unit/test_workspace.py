@@ -80,12 +80,12 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     ready = context.Event()
     holder = context.Process(target=hold, args=(tmp_path, ready))
     holder.start()
-    assert ready.wait(30)
+    assert ready.wait(120)
     with pytest.raises(AlreadyInWork), Workspace(tmp_path, CONTENT).locked("reel.wav"):
         pass
     assert holder.pid
     os.kill(holder.pid, signal.SIGKILL)
-    holder.join(30)
+    holder.join(120)
     with Workspace(tmp_path, CONTENT).locked("reel.wav") as mine:
         assert (mine.folder / "lock").exists()
 

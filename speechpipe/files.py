@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from speechpipe.errors import MediaError, MediaNotFound, MediaUnavailable, OutputError
+from speechpipe.errors import BrokenModel, EngineError, MediaError, MediaNotFound, MediaUnavailable, OutputError
 
 BLOCK = 1 << 20
 #: The results of a short recording, in bytes.
@@ -96,6 +96,16 @@ def not_read(path: Path, error: OSError) -> MediaError:
     if error.errno in _NOT_ALLOWED:
         return MediaUnavailable(f"You may not read {path}.", cure="Allow it; then it is tried again.")
     return MediaUnavailable(f"{path} is there, but cannot be read: {error.strerror or error}.")
+
+
+def model_not_read(path: Path, error: OSError) -> EngineError:
+    """As ``not_read``, of a model's file; one that is not there, or no file, is the model's fault."""
+    if error.errno in (None, errno.EISDIR, errno.EINVAL, *_ABSENT):
+        return BrokenModel(f"The model's file {path} cannot be read: {error.strerror or error}.")
+    return EngineError(
+        f"The model's file {path} is there, but cannot be read: {error.strerror}.",
+        cure="Try again later; where it stays so, look at the disk, the network and the rights of the file.",
+    )
 
 
 def sha256_bytes(content: bytes) -> str:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from speechpipe.errors import Interrupted, SpeechpipeError, one_line
+from speechpipe.errors import EngineError, Interrupted, SpeechpipeError, one_line
 
 #: The pipeline's stages as people call them.
 STAGES = {"chunk": "finding speech", "transcribe": "transcribing", "align": "timing words"}
@@ -83,7 +83,11 @@ def reader_gone() -> int:
 
 
 def fault(error: BaseException) -> SpeechpipeError:
-    """An error nobody foresaw, as one line; its traceback goes into a file."""
+    """An error nobody foresaw, as one line; its traceback goes into a file. A lack of memory is no fault of ours."""
+    if isinstance(error, MemoryError):
+        return EngineError(
+            "There is not enough memory to go on.", cure="Work on fewer at once, or with less beside it."
+        )
     what = one_line(f"{type(error).__name__}: {error}")
     kept = keep_traceback(error)
     cure = f"Please report it with {kept}" if kept else "Run it again as speechpipe --debug and report what that prints"

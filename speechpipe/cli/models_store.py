@@ -10,7 +10,7 @@ import click
 from speechpipe.cli.console import note, say, say_json, shown
 from speechpipe.cli.fetching import fetching_progress, size
 from speechpipe.cli.options import json_option
-from speechpipe.errors import BrokenModel, UsageError
+from speechpipe.errors import EngineError, UsageError
 from speechpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> int:
     for name in names or [lock.name for lock in store.installed()]:
         try:
             lock = store.verify(name)
-        except BrokenModel as error:
+        except EngineError as error:
             worst = error.exit_code
             if as_json:
                 say_json({"name": name, "whole": False, "message": error.message, "cure": error.advice})

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speechpipe.engines.contract import SAMPLE_RATE, Clip, EngineInfo, ModelFiles, Options
 from speechpipe.errors import BrokenModel, DependencyError, EngineError, SpeechpipeError, UsageError
+from speechpipe.files import model_not_read
 from speechpipe.settings import Decoding
 
 MAX_CLIP_MS = 30_000
@@ -70,7 +71,9 @@ def parse_json(path: Path) -> Any:
     """What a model's JSON file holds. Raises ``BrokenModel``."""
     try:
         return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise model_not_read(path, error) from error
+    except (ValueError, RecursionError) as error:
         raise BrokenModel(f"The model's file {path} cannot be read: {error}.") from error
 
 
@@ -224,11 +227,11 @@ def loading(model: ModelFiles, file: Path) -> Iterator[None]:
         yield
     except (SpeechpipeError, ImportError):
         raise
-    except MemoryError as error:
-        raise EngineError(f"There is not enough memory to load the model {model.name}.", cure=_SMALLER) from error
     except Exception as error:  # tokenizers raises plain Exception, CTranslate2 RuntimeError and ValueError
-        if "out of memory" in str(error).lower():
+        if lacks_memory(error):
             raise EngineError(f"There is not enough memory to load the model {model.name}.", cure=_SMALLER) from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise model_not_read(Path(error.filename or file), error) from error
         raise BrokenModel(f"The model {model.name} cannot be loaded from {file}: {error}.") from error
     finally:
         ctranslate2.set_log_level(level)
@@ -239,11 +242,33 @@ def running(model: str) -> Iterator[None]:
     """Turn what native code raises at work into ``EngineError``."""
     try:
         yield
-    except MemoryError as error:
-        raise EngineError(f"The model {model} ran out of memory.", cure=_SMALLER) from error
-    except (RuntimeError, ValueError) as error:
-        cure = _SMALLER if "out of memory" in str(error).lower() else None
-        raise EngineError(f"The model {model} failed: {error}.", cure=cure) from error
+    except (MemoryError, OSError, RuntimeError, ValueError) as error:
+        if lacks_memory(error):
+            raise EngineError(f"The model {model} ran out of memory.", cure=_SMALLER) from error
+        raise EngineError(f"The model {model} failed: {error}.") from error
+
+
+#: What native code says where memory, or a thread, is not to be had; in small letters.
+_NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "bad_alloc",
+    "bad allocation",
+    "failed to allocate",
+    "cannot allocate",
+    "can't allocate",
+    "could not allocate",
+    "resource temporarily unavailable",
+    "start new thread",
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether the machine is short of memory, by what was raised or what that came of."""
+    told = str(error).lower()
+    if isinstance(error, MemoryError) or any(words in told for words in _NO_MEMORY):
+        return True
+    return error.__cause__ is not None and lacks_memory(error.__cause__)
 
 
 _FITTING = "speechpipe models recommend --language CODE"

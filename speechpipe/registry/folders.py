@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from speechpipe.errors import BrokenModel, OutputError
-from speechpipe.files import sha256_file
+from speechpipe.files import model_not_read, sha256_file
 from speechpipe.registry.entries import Family
 from speechpipe.registry.locks import LOCK, Lock, LockedFile, read_lock, write_lock
 
@@ -95,12 +95,12 @@ def check(
     ``forms``: those that may be read, the first that is there is; what is not read is not digested.
 
     Raises:
-        BrokenModel: names the file that is missing or altered.
+        BrokenModel: names the file that is missing or altered. EngineError: one that cannot be read now.
     """
     try:
         return _checked(folder, family, must_be_sealed, forms)
     except OSError as error:
-        raise BrokenModel(f"The model {folder} cannot be read: {error}.") from error
+        raise model_not_read(Path(error.filename or folder), error) from error
 
 
 def _checked(folder: Path, family: Family | None, must_be_sealed: bool, forms: Sequence[Form]) -> ModelFolder:

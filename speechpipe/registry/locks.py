@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from speechpipe.errors import BrokenModel
-from speechpipe.files import write_atomically
+from speechpipe.files import model_not_read, write_atomically
 from speechpipe.registry.entries import Family
 
 #: Its name in the model's folder.
@@ -107,7 +107,9 @@ def read_lock(folder: Path) -> Lock | None:
         return Lock.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError, RecursionError) as error:
+    except OSError as error:
+        raise model_not_read(path, error) from error
+    except (ValidationError, RecursionError) as error:
         raise BrokenModel(f"The file {path} of the model cannot be read: altered or cut short.") from error
 
 

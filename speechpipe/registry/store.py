@@ -19,8 +19,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from speechpipe import locks
-from speechpipe.errors import AlreadyInWork, BrokenModel, OutputError, UnknownModel
-from speechpipe.files import explained, sha256_file, sync_folder
+from speechpipe.errors import AlreadyInWork, BrokenModel, EngineError, OutputError, UnknownModel
+from speechpipe.files import explained, model_not_read, sha256_file, sync_folder
 from speechpipe.registry.folders import repair
 from speechpipe.registry.locks import LOCK, Lock, LockedFile, read_lock, safe_name, write_lock
 
@@ -59,7 +59,7 @@ class Store:
         """All models here whose record can be read, by name."""
         locks = []
         for path in (*self.root.glob(f"*/{LOCK}"), *self.root.glob(f"*/*/{LOCK}")):
-            with suppress(BrokenModel):
+            with suppress(EngineError):
                 if (lock := read_lock(path.parent)) and self.folder(lock.name) == path.parent:
                     locks.append(lock)
         return sorted(locks, key=lambda lock: lock.name)
@@ -205,7 +205,7 @@ def verified(path: Path, facts: LockedFile, cure: str) -> LockedFile:
     except FileNotFoundError as error:
         raise BrokenModel(f"The file {path} of the model is missing.", cure=cure) from error
     except OSError as error:
-        raise BrokenModel(f"The file {path} of the model cannot be read: {error}.", cure=cure) from error
+        raise model_not_read(path, error) from error
     return facts.found(state)
 
 

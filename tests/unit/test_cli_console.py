@@ -178,6 +178,13 @@ def test_a_fault_names_the_file_that_holds_its_traceback(tmp_path: Path, monkeyp
     assert "def boom" not in str(error)
 
 
+def test_a_lack_of_memory_is_no_fault_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEECHPIPE_WORKSPACE", str(tmp_path))
+    error = console.fault(MemoryError())
+    assert "not enough memory" in str(error) and "fault" not in str(error) and error.curable
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_traceback_goes_elsewhere_where_the_workspace_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -166,6 +169,14 @@ def test_a_missing_package_names_its_cure() -> None:
         (ValueError("bad"), BrokenModel, r"model\.bin: bad"),
         (MemoryError(), EngineError, "not enough memory"),
         (RuntimeError("CUDA failed with error out of memory"), EngineError, "not enough memory"),
+        (RuntimeError("mkl_malloc: failed to allocate memory"), EngineError, "not enough memory"),
+        (RuntimeError("std::bad_alloc"), EngineError, "not enough memory"),
+        (RuntimeError("can't start new thread"), EngineError, "not enough memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), EngineError, "not enough memory"),
+        (OSError(errno.EIO, "Input/output error", "m/a.bin"), EngineError, r"m/a\.bin is there, .*Input/output error"),
+        (OSError(errno.EACCES, "Permission denied"), EngineError, r"m/model\.bin is there, .*Permission denied"),
+        (OSError(errno.ENOENT, "No such file", "m/a.bin"), BrokenModel, r"m/a\.bin cannot be read"),
+        (OSError("Unable to load weights"), BrokenModel, r"model\.bin: Unable"),
         (UnknownModel("as it was"), UnknownModel, "as it was"),
         (ImportError("as it was"), ImportError, "as it was"),
     ],
@@ -174,6 +185,44 @@ def test_what_a_loader_raises_is_explained(raised: Exception, expected: type[Exc
     with pytest.raises(expected, match=said) as caught, loading(a_model(Path("m")), Path("m/model.bin")):
         raise raised
     assert type(caught.value) is expected
+
+
+CHILD = """
+import resource, sys
+from pathlib import Path
+import ctranslate2, faster_whisper
+from speechpipe import engines
+from speechpipe.engines.contract import ModelFiles
+from speechpipe.errors import SpeechpipeError
+from speechpipe.settings import Decoding
+
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (40 << 20),) * 2)
+try:
+    engines.load_engine("faster-whisper", ModelFiles("tiny", Path(sys.argv[1]), "whisper"), Decoding(threads=1))
+except SpeechpipeError as error:
+    print(type(error).__name__, error.curable, error)
+"""
+
+
+def test_a_whole_model_on_a_machine_with_little_memory_is_not_broken(root: Path) -> None:
+    model = root / "models" / "whisper-tiny-archive"
+    ran = subprocess.run([sys.executable, "-c", CHILD, str(model)], capture_output=True, text=True, cwd=root)
+    assert ran.stdout.startswith("EngineError True There is not enough memory to load the model tiny."), ran.stderr
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_json_that_the_disk_refuses_is_not_damaged(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise OSError(number, os.strerror(number), str(path))
+
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(EngineError, match=rf"config\.json is there, .*{os.strerror(number)}") as caught:
+        read_json(tmp_path / "config.json")
+    assert type(caught.value) is EngineError and caught.value.curable
 
 
 def test_the_log_level_of_ctranslate2_is_put_back() -> None:
@@ -188,7 +237,12 @@ def test_the_log_level_of_ctranslate2_is_put_back() -> None:
 
 @pytest.mark.parametrize(
     ("raised", "said"),
-    [(MemoryError(), "out of memory"), (RuntimeError("x"), "m failed: x"), (ValueError("y"), "m failed: y")],
+    [
+        (MemoryError(), "out of memory"),
+        (RuntimeError("std::bad_alloc"), "m ran out of memory"),
+        (RuntimeError("x"), "m failed: x"),
+        (ValueError("y"), "m failed: y"),
+    ],
 )
 def test_what_native_code_raises_at_work_is_explained(raised: Exception, said: str) -> None:
     with pytest.raises(EngineError, match=said) as caught, running("m"):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import io
 import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from speechpipe.errors import AlreadyInWork, BrokenModel, OutputError, UnknownModel
+from speechpipe.errors import AlreadyInWork, BrokenModel, EngineError, OutputError, UnknownModel
 from speechpipe.registry import folders
 from speechpipe.registry import store as stores
 from speechpipe.registry.folders import check
@@ -132,6 +135,27 @@ def test_verify_names_the_file_that_is_missing_or_altered(content: bytes | None,
         path.write_bytes(content)
     with pytest.raises(BrokenModel, match=rf"tokenizer\.json.*{said}.*models fetch {NAME}"):
         store.verify(NAME)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", LOCK])
+@pytest.mark.parametrize("look", [Store.verify, lambda store, name: check(store.folder(name))])
+def test_what_the_disk_refuses_of_a_model_is_not_altered(
+    name: str, look: Callable[[Store, str], object], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, NAME)
+    refused = store.folder(NAME) / name
+    os.utime(refused, (1, 1))  # so that a glance is not enough
+    opened = io.open
+
+    def refuse(file: object, *how: object, **more: object) -> object:
+        if str(file) == str(refused):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(file))
+        return opened(file, *how, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(io, "open", refuse)
+    with pytest.raises(EngineError, match=rf"{name} is there, but cannot be read: Input/output error") as caught:
+        look(store, NAME)
+    assert type(caught.value) is EngineError and caught.value.curable and "fetch" not in str(caught.value)
 
 
 def test_verify_remembers_when_it_looked(store: Store) -> None:

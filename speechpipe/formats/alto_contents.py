@@ -62,13 +62,11 @@ def check_layout(layout: Any) -> None:
 
 def left_out(root: Any) -> Iterator[str]:
     """Sentences with what is not read: comments, and what stands outside of the layout."""
-    layout = next(root.iter(f"{{{ALTO}}}Layout"), None)
-    for node in (*_around(root), *root.iter(etree.Comment, etree.ProcessingInstruction)):
+    around = (*root.itersiblings(preceding=True), *root.itersiblings())
+    for node in (*around, *root.iter(etree.Comment, etree.ProcessingInstruction)):
         yield f"A comment was left out: {clean(node.text or '')}"
-    inside = set(layout.iter()) if layout is not None else set()
-    for element in root.iter(etree.Element):
-        if element in inside:
-            continue
+    beside = (part for part in root if part.tag != f"{{{ALTO}}}Layout")
+    for element in (one for part in beside for one in part.iter(etree.Element)):
         name = etree.QName(element)
         text, tail = clean(element.text or ""), clean(element.tail or "")
         if text and (name.localname not in _TOLD or name.namespace != ALTO):
@@ -79,9 +77,3 @@ def left_out(root: Any) -> Iterator[str]:
             kind, label = element.get("TYPE"), element.get("LABEL") or ""
             if kind not in _READ_TAGS or (kind in ("status", "finding") and not is_told(clean(label))):
                 yield f"The tag {kind} at line {element.sourceline} was left out: {clean(label)}"
-
-
-def _around(root: Any) -> Iterator[Any]:
-    """The comments before and behind the root."""
-    yield from (node for node in root.itersiblings(preceding=True))
-    yield from (node for node in root.itersiblings())

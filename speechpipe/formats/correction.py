@@ -124,7 +124,11 @@ def _merged(
     named = any(segment.speaker or segment.channel is not None for segment in new)
     alike = matches([_key(cue, named) for cue in old], [_read_key(segment, named) for segment in new])
     known = Known.of(old)
-    same = {j: old[i] for i, j in alike if known.same_times(old[i].words, new[j], exact_ends)}
+    same = {
+        j: old[i]
+        for i, j in alike
+        if known.same_times(old[i].words, new[j], exact_ends) and not (exact_ends and _spoken_anew(old[i], new[j]))
+    }
     if len(same) == len(new) == len(old):
         return None
     stood = {cue.number for cue in same.values()}
@@ -147,12 +151,17 @@ def _merged(
         else:
             words = known.words(segment, [word for word, _ in heard], pairing.shifts.get(j, 0), exact_ends)
         lane = by_name.get(lane_of(segment).name, lane_of(segment)) if named or source is None else lane_of(source)
-        found.append(_segment(segment, words, source, lane))
+        language = segment.language if source is None or (exact_ends and segment.language) else source.language
+        found.append(_segment(segment, words, language, lane))
     return tuple(found)
 
 
-def _segment(read: Segment, words: tuple[Word, ...], source: Segment | None, lane: Lane) -> Segment:
-    language = source.language if source is not None else read.language
+def _spoken_anew(old: Cue, new: Segment) -> bool:
+    """Whether the file, if it tells the language of each caption, tells another."""
+    return new.language is not None and old.segment is not None and new.language != old.segment.language
+
+
+def _segment(read: Segment, words: tuple[Word, ...], language: str | None, lane: Lane) -> Segment:
     return Segment(
         id=0,
         start_ms=read.start_ms,

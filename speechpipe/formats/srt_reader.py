@@ -73,7 +73,7 @@ def _cues(lines: list[str], repairs: list[tuple[str, str]]) -> Iterator[cued.Rea
         body = lines[at + 1 : begins[place + 1] if place + 1 < len(starts) else len(lines)]
         while body and not body[-1].strip():
             body.pop()
-        wrong = next((line for line in body if "-->" in line and re.match(r"\s*-?\d+:\d", line)), None)
+        wrong = next((line for line in body if "-->" in line and re.match(r"\s*-?\d+:\d[^<>]*-->", line)), None)
         if wrong is not None:
             raise cued.refuse(
                 f"line {at + 2 + body.index(wrong)} has no times that can be read ({wrong[:60]!r})", "SubRip"

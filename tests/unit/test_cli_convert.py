@@ -270,6 +270,16 @@ def test_diff_makes_visible_what_would_steer_the_terminal(corrected: Path, trans
     assert "\x1b[31m" not in diff(transcript, corrected).output
 
 
+def test_diff_sees_words_of_a_json_changed_alone_and_what_was_left_out(transcript: Path, tmp_path: Path) -> None:
+    other = tmp_path / "edited.json"
+    other.write_text(transcript.read_text().replace('"text": "four"', '"text": "five"'))
+    assert diff(transcript, other).output.splitlines()[0] == "00:00:00.400 tape [-four-] {+five+}"
+    assert convert(transcript, "--format", "vtt").exit_code == 0
+    vtt = transcript.with_name("reel-12.wav.vtt")
+    vtt.write_text(vtt.read_text() + "\nNOTE ask Per\n")
+    assert "Note: A comment was left out: ask Per" in diff(transcript, vtt).output
+
+
 def test_diff_of_what_is_no_transcript(transcript: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("Hei.")

@@ -112,6 +112,12 @@ def test_a_voice_that_was_put_right_moves_the_cue_to_it() -> None:
     assert (yes.speaker, yes.words) == ("Máret", INTERVIEW.segments[6].words)
 
 
+def test_a_language_that_was_put_right_in_alto_is_taken() -> None:
+    found = laid("alto", ('LANG="se"', 'LANG="smj"'))
+    assert [segment.language for segment in found.segments[:3]] == ["nb", "smj", "smj"]
+    assert found.segments[1].words == INTERVIEW.segments[1].words
+
+
 def test_music_that_was_taken_out_moved_or_left() -> None:
     without = laid("vtt", ("\n\n1\n00:00:00.000 --> 00:00:02.300\n[musikk]", ""))
     assert [event.kind for event in without.events] == ["silence"]

@@ -15,6 +15,7 @@ from speechpipe.transcript import Transcript
 _STAMP = r"(\d{1,10}):(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 #: Behind the times some editors write a place: ``X1:100 X2:200``.
 _TIMES = re.compile(rf"\s*{_STAMP}\s*-->\s*{_STAMP}((?:\s+[XY][12]:\d+)*)(?:\s+(.*\S))?\s*", re.ASCII)
+_ALMOST_TIMES = re.compile(r"\s*-?\d+:\d[^<>]*-->")
 #: Tags of HTML, and the overrides of SubStation Alpha that editors leave: ``{\\an8}``, ``{\\i1\\b0}``.
 _MARKUP = re.compile(
     r"</?[ibu]>|</font>|<font(?:\s+(?:color|face|size)\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s<>]+))*\s*>"
@@ -61,7 +62,15 @@ def _credits(found: list[cued.Read]) -> dict[int, str]:
 
 def _cues(lines: list[str], repairs: list[tuple[str, str]]) -> Iterator[cued.Read]:
     """Each line of times begins a cue; a number on the line before it is its number."""
-    starts = [(at, found) for at, line in enumerate(lines) if (found := _TIMES.fullmatch(line))]
+    starts: list[tuple[int, re.Match[str]]] = []
+    for at, line in enumerate(lines):
+        found, before = _TIMES.fullmatch(line), lines[at - 1].strip() if at else ""
+        # What stands right behind the times, or has more behind it amid a text, is what somebody said.
+        is_text = bool(starts and starts[-1][0] == at - 1) or (
+            found and found[10] and before and not before.isdecimal()
+        )
+        if found and not is_text:
+            starts.append((at, found))
     for at, found in starts:
         if found[10]:
             raise cued.refuse(f"line {at + 1} has text behind the times ({found[10][:60]!r})", "SubRip")
@@ -73,11 +82,10 @@ def _cues(lines: list[str], repairs: list[tuple[str, str]]) -> Iterator[cued.Rea
         body = lines[at + 1 : begins[place + 1] if place + 1 < len(starts) else len(lines)]
         while body and not body[-1].strip():
             body.pop()
-        wrong = next((line for line in body if "-->" in line and re.match(r"\s*-?\d+:\d[^<>]*-->", line)), None)
-        if wrong is not None:
-            raise cued.refuse(
-                f"line {at + 2 + body.index(wrong)} has no times that can be read ({wrong[:60]!r})", "SubRip"
-            )
+        for number in range(at + 2, at + 1 + len(body)):  # amid a text it is what somebody said
+            line, before = lines[number], lines[number - 1].strip()
+            if _ALMOST_TIMES.match(line) and (not before or before.isdecimal()):
+                raise cued.refuse(f"line {number + 1} has no times that can be read ({line[:60]!r})", "SubRip")
         start, end = _ms(found.groups()[:4]), _ms(found.groups()[4:8])
         text = "\n".join(body)
         one = cued.Read(lines[begins[place]].strip() if begins[place] < at else "", start, end, _MARKUP.sub("", text))

@@ -6,10 +6,12 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from speechpipe.errors import BrokenModel, EngineError, MediaError, MediaNotFound, MediaUnavailable, OutputError
 
@@ -30,6 +32,8 @@ def write_atomically(path: Path, content: bytes, *, private: bool = False) -> No
         OutputError: the folder cannot be written to, or the disk is full.
     """
     with explained(path):
+        if path.exists() and not path.is_file():  # which a rename would take away, /dev/null for all
+            raise OutputError(f"Cannot write {path}: it is no file.", cure="Name a file.")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
         try:
@@ -81,9 +85,38 @@ def remove_empty(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
+def opened(path: Path) -> BinaryIO:
+    """A file for reading, however its path came here: opening a pipe would wait for ever, a device may do anything.
+
+    Raises:
+        OSError: it cannot be opened, or it is no file.
+    """
+    _refuse_other(path, path.stat())
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        _refuse_other(path, os.fstat(descriptor))  # it may have been another a moment ago
+    except OSError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds; raises as ``opened``."""
+    with opened(path) as file:
+        return file.read()
+
+
+def _refuse_other(path: Path, state: os.stat_result) -> None:
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.ENXIO, "it is a pipe, a socket or a device, not a file", str(path))
+
+
 def sha256_file(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path) as file:
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
@@ -100,7 +133,7 @@ def not_read(path: Path, error: OSError) -> MediaError:
 
 def model_not_read(path: Path, error: OSError) -> EngineError:
     """As ``not_read``, of a model's file; one that is not there, or no file, is the model's fault."""
-    if error.errno in (None, errno.EISDIR, errno.EINVAL, *_ABSENT):
+    if error.errno in (None, errno.EISDIR, errno.EINVAL, errno.ENXIO, *_ABSENT):
         return BrokenModel(f"The model's file {path} cannot be read: {error.strerror or error}.")
     return EngineError(
         f"The model's file {path} is there, but cannot be read: {error.strerror}.",

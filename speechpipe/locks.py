@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from speechpipe.errors import AlreadyInWork
-from speechpipe.files import explained
+from speechpipe.files import explained, read_bytes
 
 #: How a file system says that it has no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -196,7 +196,7 @@ def _leads_to(path: str) -> str | None:
 
 def _read(path: Path) -> dict[str, object] | None:
     try:
-        owner = json.loads(path.read_bytes())
+        owner = json.loads(read_bytes(path))
     except (OSError, ValueError):
         return None
     return owner if isinstance(owner, dict) else None

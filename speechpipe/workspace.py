@@ -24,7 +24,7 @@ from typing import Any
 
 from speechpipe import locks
 from speechpipe.errors import AlreadyInWork
-from speechpipe.files import explained, write_atomically
+from speechpipe.files import explained, read_bytes, write_atomically
 
 KEY_LETTERS = 16
 LOCK = "lock"
@@ -112,7 +112,7 @@ class Journal:
     def read(self) -> list[dict[str, Any]]:
         """All whole lines; a torn tail, as kill -9 leaves it, is cut off the file."""
         try:
-            content = self.path.read_bytes()
+            content = read_bytes(self.path)
         except FileNotFoundError:
             return []
         entries, whole = [], 0
@@ -142,7 +142,7 @@ class Journal:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a file written atomically; None where there is none."""
     try:
-        return _parse(path.read_bytes())
+        return _parse(read_bytes(path))
     except FileNotFoundError:
         return None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from speechpipe.cli.console import ReaderGone, fault, interrupted, reader_gone, report, speak_safely
-from speechpipe.errors import SpeechpipeError
+from speechpipe.errors import SpeechpipeError, UsageError
 from speechpipe.installed import version
 from speechpipe.stopping import EXIT_CODE, asked_to_stop, end_by_ctrl_c, leave, stop_by_ctrl_c
 
@@ -83,6 +84,7 @@ class Commands(click.Group):
 
     def _run(self, arguments: list[str], prog_name: str) -> int:
         try:
+            refuse_nowhere()
             code = super().main(arguments, prog_name, standalone_mode=False)
             sys.stdout.flush()
             return code if isinstance(code, int) else 0
@@ -101,6 +103,14 @@ class Commands(click.Group):
             if "--debug" in arguments:
                 raise
             return report(fault(error))
+
+
+def refuse_nowhere() -> None:
+    """Raises UsageError where the working folder was removed: libraries end the process there without a word."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError("The folder that you are in was removed.", cure="Go to another, then try again.") from error
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

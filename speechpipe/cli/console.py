@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from speechpipe.errors import EngineError, Interrupted, SpeechpipeError, one_line
+from speechpipe.errors import EngineError, Interrupted, OutputError, SpeechpipeError, one_line
 
 #: The pipeline's stages as people call them.
 STAGES = {"chunk": "finding speech", "transcribe": "transcribing", "align": "timing words"}
@@ -34,8 +34,9 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """One line about the work on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """One line about the work on stderr; where that is full there is nobody to be told."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def say_json(data: Mapping[str, Any]) -> None:
@@ -78,7 +79,7 @@ def stopped_by_sigterm() -> Iterator[None]:
 def reader_gone() -> int:
     """Stdout was closed by its reader: end without a word, also when Python flushes at its end."""
     with suppress(OSError):  # a replaced stdout has no descriptor, and nothing to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _to_nowhere(sys.stdout.fileno())
     return PIPE_CLOSED
 
 
@@ -110,10 +111,34 @@ def keep_traceback(error: BaseException) -> Path | None:
 
 
 def speak_safely() -> None:
-    """A name that the terminal's encoding lacks is shown as an escape instead of ending the program."""
+    """A name that the terminal's encoding lacks is shown as an escape instead of ending the program, and a stdout that
+    takes no more, as a full disk does, is told as such."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        with suppress(OSError):  # a replaced one has no descriptor
+            buffer = io.BufferedWriter(_Stdout(out.fileno(), "wb", closefd=False))
+            at_once = out.line_buffering or out.write_through
+            sys.stdout = io.TextIOWrapper(buffer, out.encoding, out.errors, line_buffering=at_once)
+
+
+class _Stdout(io.FileIO):
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content) or 0
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _to_nowhere(self.fileno())  # Python would try again at its end
+            raise OutputError(
+                f"Cannot write to standard output: {error.strerror or error}.", cure="Free some space, then run again."
+            ) from error
+
+
+def _to_nowhere(descriptor: int) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def _faults_folder() -> Path:

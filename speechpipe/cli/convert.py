@@ -11,7 +11,7 @@ import click
 from speechpipe.cli.console import note, say, shown
 from speechpipe.cli.options import captions_option, formats_option
 from speechpipe.errors import OutputError, UsageError
-from speechpipe.files import explained, write_atomically
+from speechpipe.files import explained, read_bytes, write_atomically
 
 if TYPE_CHECKING:
     from speechpipe.pipeline.corrections import Opened
@@ -116,7 +116,7 @@ def _beside(folder: Path, stem: str) -> dict[str, bytes]:
 
     paths = [folder / f"{stem}{row.suffix}" for row in FORMATS.values()]
     with explained(folder):
-        return {path.name: path.read_bytes() for path in paths if path.is_file()}
+        return {path.name: read_bytes(path) for path in paths if path.is_file()}
 
 
 def targets_of(folder: Path, output: Path | None, written: dict[str, bytes]) -> dict[Path, bytes]:
@@ -138,7 +138,7 @@ def only(written: dict[str, bytes], target: str) -> bytes:
 def refuse_other(path: Path, content: bytes, source: Path, overwrite: bool) -> None:
     with explained(path):
         try:
-            same = path.read_bytes() == content
+            same = read_bytes(path) == content
         except (FileNotFoundError, NotADirectoryError):
             return
         is_source = path.samefile(source)

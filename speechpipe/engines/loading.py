@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from speechpipe.engines.contract import SAMPLE_RATE, Clip, EngineInfo, ModelFiles, Options
 from speechpipe.errors import BrokenModel, DependencyError, EngineError, SpeechpipeError, UsageError
-from speechpipe.files import model_not_read
+from speechpipe.files import model_not_read, read_bytes
 from speechpipe.settings import Decoding
 
 MAX_CLIP_MS = 30_000
@@ -70,7 +70,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_json(path: Path) -> Any:
     """What a model's JSON file holds. Raises ``BrokenModel``."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_bytes(path))
     except OSError as error:
         raise model_not_read(path, error) from error
     except (ValueError, RecursionError) as error:

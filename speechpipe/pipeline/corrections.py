@@ -14,7 +14,7 @@ from speechpipe import alignment, audio, engines, formats, installed, registry
 from speechpipe.emissions import AcousticModel
 from speechpipe.engines.contract import ModelFiles
 from speechpipe.errors import MediaNotFound, UnknownFormat, UnknownModel, UsageError
-from speechpipe.files import not_read, sha256_file
+from speechpipe.files import not_read, read_bytes, sha256_file
 from speechpipe.formats.captions import words_of
 from speechpipe.formats.correction import check_same_recording, laid_over
 from speechpipe.formats.json_correction import settled, with_human_times
@@ -69,7 +69,7 @@ def open_transcript(
     if known is not None:
         check_same_recording(known, read)
     if exact:
-        whole = settled(read, known, path.read_bytes())
+        whole = settled(read, known, read_bytes(path))
         if known is not None and not by and replace(whole, revision=known.revision) == known:
             return Opened(known, original)
         is_revised = known is not None or by is not None
@@ -86,7 +86,7 @@ def open_transcript(
 def _differs(path: Path, written: bytes) -> int | None:
     """The first line of a file that is not as it was written, apart from how lines end and from blank ones."""
     ours = [line.strip() for line in written.splitlines() if line.strip()]
-    theirs = enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(), 1)
+    theirs = enumerate(read_bytes(path).removeprefix(codecs.BOM_UTF8).splitlines(), 1)
     lines = [(at, line.strip()) for at, line in theirs if line.strip()]
     found = next((at for (at, line), our in zip(lines, ours, strict=False) if line != our), None)
     return found if found or len(lines) <= len(ours) else lines[len(ours)][0]
@@ -122,7 +122,7 @@ def read_file(path: Path) -> Transcript:
             raise UsageError(f"{path} is a folder.", cure="Give a transcript: a file named like reel-12.wav.json.")
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path} is too large for a transcript.", cure="Give a file that speechpipe wrote.")
-        content = path.read_bytes()
+        content = read_bytes(path)
     except (OSError, ValueError) as error:
         raise MediaNotFound(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
     try:

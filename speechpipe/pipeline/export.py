@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from speechpipe import formats
 from speechpipe.errors import OutputError, RepositoryError, UsageError, Withdrawn
-from speechpipe.files import write_atomically
+from speechpipe.files import read_bytes, write_atomically
 from speechpipe.pipeline.reviewed import corrected_version, reviewed, said
 from speechpipe.repositories.contract import Item, Receipt, Repository
 from speechpipe.repositories.rights import public_name
@@ -69,6 +69,6 @@ def _exported(
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise RepositoryError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from speechpipe import formats
 from speechpipe.errors import OutputError, SpeechpipeError
-from speechpipe.files import explained, sha256_bytes
+from speechpipe.files import explained, read_bytes, sha256_bytes
 from speechpipe.pipeline.closing import close
 from speechpipe.repositories import selection as repositories
 from speechpipe.repositories.contract import Item, Package, Receipt, Repository
@@ -70,4 +70,4 @@ def _written_anew(
 
 def _read(path: Path) -> bytes:
     with explained(path):
-        return path.read_bytes()
+        return read_bytes(path)

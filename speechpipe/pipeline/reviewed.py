@@ -15,7 +15,7 @@ from pathlib import Path
 
 from speechpipe import formats
 from speechpipe.errors import RepositoryError, UsageError
-from speechpipe.files import sha256_bytes
+from speechpipe.files import read_bytes, sha256_bytes
 from speechpipe.formats.correction import corrected, laid_over
 from speechpipe.formats.difference import difference
 from speechpipe.formats.json_correction import settled, with_human_times
@@ -122,7 +122,7 @@ def _files(folder: Path, stem: str, receipt: Receipt) -> Iterator[_File]:
         if name not in receipt.files:
             continue
         try:
-            content = (folder / name).read_bytes()
+            content = read_bytes(folder / name)
         except FileNotFoundError:
             continue
         except OSError as error:

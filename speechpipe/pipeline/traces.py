@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from speechpipe.errors import AlreadyInWork, OutputError
-from speechpipe.files import explained, write_atomically
+from speechpipe.files import explained, read_bytes, write_atomically
 from speechpipe.pipeline.report import without
 from speechpipe.repositories import copies
 from speechpipe.repositories.contract import Receipt, Repository
@@ -78,7 +78,7 @@ def forget_in_reports(folder: Path | None, names: Collection[str]) -> None:
     """Take the rows of these recordings from all reports in a folder. Raises ``OutputError``."""
     for path in sorted(folder.glob("*.*")) if folder and names else ():
         with explained(path):
-            content = path.read_bytes()
+            content = read_bytes(path)
         if path.suffix in (".html", ".csv") and (kept := without(content, names)) != content:
             write_atomically(path, kept)
 

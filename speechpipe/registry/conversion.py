@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from speechpipe import installed
 from speechpipe.errors import BrokenModel, DependencyError, EngineError
-from speechpipe.files import explained, write_atomically
+from speechpipe.files import explained, opened, read_bytes, write_atomically
 from speechpipe.registry.folders import family_of_transformers
 
 #: The wav2vec 2.0 layout that CTranslate2 computes (that of XLS-R); others run on transformers.
@@ -141,7 +141,7 @@ def mel_bins(model: Path) -> int | None:
     Its first layer's shape tells. Source of the form: ctranslate2.specs.model_spec.ModelSpec._serialize.
     """
     try:
-        with model.open("rb") as file:
+        with opened(model) as file:
             _, name = _number(file, "<I"), _string(file)
             if name != "WhisperSpec":
                 return None
@@ -161,7 +161,7 @@ def mel_bins(model: Path) -> int | None:
 def read_object(path: Path) -> dict[str, Any]:
     """The object in a model's JSON file. Raises ``BrokenModel`` naming the file."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_bytes(path))
     except FileNotFoundError as error:
         raise BrokenModel(f"The file {path} of the model is missing.") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -180,7 +180,7 @@ def _is_bfloat16(folder: Path) -> bool:
 
 def _has_bfloat16(path: Path) -> bool:
     """Source of the form: the header of safetensors, a length and then JSON of each tensor's type and place."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         length = int.from_bytes(file.read(8), "little")
         header = file.read(min(length, 100 << 20))
     try:

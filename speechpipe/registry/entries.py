@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 
 from speechpipe import installed, languages
 from speechpipe.errors import SpeechpipeError, UnknownLanguage, UnknownModel
+from speechpipe.files import read_bytes
 from speechpipe.registry.fields import Commit, Strict, Text
 from speechpipe.registry.packaged import Packaged
 
@@ -342,7 +343,7 @@ def unknown(name: str) -> UnknownModel:
 @lru_cache(maxsize=4)
 def _load(path: Path) -> Registry:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)
+        data = yaml.load(read_bytes(path).decode(), Loader=SafeLoader)
         return Registry.model_validate(data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SpeechpipeError(f"The registry {path} cannot be read: {error}.", cure=_REINSTALL) from error

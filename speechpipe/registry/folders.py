@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from speechpipe.errors import BrokenModel, OutputError
-from speechpipe.files import model_not_read, sha256_file
+from speechpipe.files import model_not_read, opened, read_bytes, sha256_file
 from speechpipe.registry.entries import Family
 from speechpipe.registry.locks import LOCK, Lock, LockedFile, read_lock, write_lock
 
@@ -168,7 +168,7 @@ def read_seal(folder: Path) -> dict[str, str] | None:
     """Digest by file name from the folder's ``SHA256SUMS``; None where it has none."""
     path = folder / SEAL
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_bytes(path).decode().splitlines()
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
@@ -203,7 +203,7 @@ def family_of_transformers(folder: Path) -> Family:
     if not path.is_file():
         raise BrokenModel(f"The file {path} of the model is missing.")
     _check_json(path)
-    config = json.loads(path.read_bytes())
+    config = json.loads(read_bytes(path))
     kind = config.get("model_type") if isinstance(config, dict) else None
     family = TRANSFORMERS_FAMILIES.get(str(kind))
     if family is None:
@@ -220,7 +220,7 @@ def family_of_bundle(folder: Path) -> Family:
     if not path.is_file():
         raise BrokenModel(f"The file {path} of the model is missing.")
     _check_json(path)
-    content = json.loads(path.read_bytes())
+    content = json.loads(read_bytes(path))
     family = content.get("family") if isinstance(content, dict) else None
     families: tuple[Family, ...] = ("wav2vec2-ctc", "hubert-ctc")
     if family not in families:
@@ -248,7 +248,7 @@ def _is_read(path: Path, weights: Path) -> bool:
 
 def _shards(index: Path) -> set[str]:
     _check_json(index)
-    content = json.loads(index.read_bytes())
+    content = json.loads(read_bytes(index))
     names = content.get("weight_map") if isinstance(content, dict) else None
     shards = {str(name) for name in names.values()} if isinstance(names, dict) else set()
     if not shards or any("/" in name or name.startswith(".") for name in shards):
@@ -277,7 +277,7 @@ def _family(model: Path) -> Family:
 
     Source: ctranslate2.specs.model_spec.Model._save.
     """
-    with model.open("rb") as file:
+    with opened(model) as file:
         head = file.read(64)
     length = struct.unpack_from("<H", head, 4)[0] if len(head) >= 6 else 0
     name = head[6 : 6 + length].rstrip(b"\0").decode("ascii", "replace")
@@ -290,7 +290,7 @@ def _family(model: Path) -> Family:
 
 def _check_json(path: Path) -> None:
     try:
-        json.loads(path.read_bytes())
+        json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise BrokenModel(f"The file {path} of the model is not JSON: altered or cut short.") from error
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from speechpipe.errors import LicenceNotAccepted, OutputError
-from speechpipe.files import write_atomically
+from speechpipe.files import read_bytes, write_atomically
 from speechpipe.registry.entries import ModelEntry
 from speechpipe.registry.locks import Lock
 from speechpipe.registry.store import Store, now
@@ -121,7 +121,7 @@ def acceptances(store: Store) -> list[Acceptance]:
     """All that was accepted in this store. Raises ``OutputError`` where the record is spoiled."""
     path = store.root / RECORD
     try:
-        return _ACCEPTANCES.validate_json(path.read_bytes())
+        return _ACCEPTANCES.validate_json(read_bytes(path))
     except FileNotFoundError:
         return []
     except (OSError, ValidationError, RecursionError) as error:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from speechpipe.errors import BrokenModel
-from speechpipe.files import model_not_read, write_atomically
+from speechpipe.files import model_not_read, read_bytes, write_atomically
 from speechpipe.registry.entries import Family
 
 #: Its name in the model's folder.
@@ -104,7 +104,7 @@ def read_lock(folder: Path) -> Lock | None:
     """The lock record of a model's folder; None where it has none. Raises ``BrokenModel``."""
     path = folder / LOCK
     try:
-        return Lock.model_validate_json(path.read_bytes())
+        return Lock.model_validate_json(read_bytes(path))
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechpipe.errors import OutputError
-from speechpipe.files import explained, remove_empty, sha256_bytes, sync_folder, write_atomically
+from speechpipe.files import explained, read_bytes, remove_empty, sha256_bytes, sync_folder, write_atomically
 
 ENDING = ".speechpipe.copies.jsonl"
 #: A transcript of 100 hours is some 200 MB.
@@ -98,7 +98,7 @@ def recorded(path: Path) -> dict[Path, set[str]]:
     """Each copy with the digests that it was given; nothing where there is no record."""
     known: dict[Path, set[str]] = {}
     try:
-        lines = path.read_bytes().splitlines()
+        lines = read_bytes(path).splitlines()
     except OSError:
         return known
     for line in lines:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import re
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
 from speechpipe.errors import ChecksumMismatch, RepositoryError
-from speechpipe.files import BLOCK
+from speechpipe.files import BLOCK, opened
 from speechpipe.repositories.contract import Fetched, Stat
 
 #: The strongest first: where several are given, one is checked.
@@ -30,7 +31,7 @@ def read_through(path: Path, stat: Stat, checksum: str | None) -> Fetched:
     """
     algorithm, _, expected = (checksum or "sha256:").partition(":")
     own, theirs = hashlib.sha256(), hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as file:
+    with opened(path) as file:
         while block := file.read(BLOCK):
             own.update(block)
             if algorithm != "sha256":
@@ -119,7 +120,7 @@ def _lines(record: Path, algorithm: str) -> list[tuple[str, str | None]]:
     """Lines as ``md5sum`` and BagIt write them: a digest, white space, perhaps a star, a name."""
     found: list[tuple[str, str | None]] = []
     try:
-        with record.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        with io.TextIOWrapper(opened(record), encoding="utf-8-sig", errors="surrogateescape") as file:
             for number in count(1):
                 if not (line := file.readline(_LONGEST_LINE)):
                     break

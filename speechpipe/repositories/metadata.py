@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from speechpipe.errors import RepositoryError
+from speechpipe.files import read_bytes
 from speechpipe.repositories.columns import column, rights, tells_of_rights
 from speechpipe.repositories.contract import Item, Part
 from speechpipe.repositories.fixity import ALGORITHMS, normal
@@ -76,7 +77,7 @@ def read(path: Path) -> Table:
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError("it is too large")
-        content = path.read_bytes().decode("utf-8-sig")
+        content = read_bytes(path).decode("utf-8-sig")
         whole = _from_json(content) if path.suffix.lower() == ".json" else _from_csv(content)
         return _table(whole)
     except (OSError, ValueError, csv.Error, RecursionError) as error:

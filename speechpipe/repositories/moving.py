@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from speechpipe.errors import OutputError
-from speechpipe.files import explained, sha256_file, sync_folder
+from speechpipe.files import explained, opened, sha256_file, sync_folder
 from speechpipe.repositories import copies, receipts
 from speechpipe.repositories.contract import Receipt
 from speechpipe.repositories.holding import holding
@@ -235,7 +235,7 @@ def _copy(path: Path, place: Path, mode: int) -> None:
     """To another disk: under a name for the time being, since a copy may be cut off."""
     temporary = place.with_name(f".{place.name}.part")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-    with path.open("rb") as source, os.fdopen(descriptor, "wb") as target:
+    with opened(path) as source, os.fdopen(descriptor, "wb") as target:
         shutil.copyfileobj(source, target, 1 << 20)
         target.flush()
         os.fsync(target.fileno())

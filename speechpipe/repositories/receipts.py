@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from speechpipe.files import read_bytes
 from speechpipe.repositories.contract import Receipt, Stat
 
 SCHEMA_VERSION = "1.0"
@@ -40,7 +41,7 @@ def from_json(content: bytes) -> Receipt:
 def read(path: Path) -> Receipt | None:
     """The receipt in this file; None where there is none or it cannot be read."""
     try:
-        return from_json(path.read_bytes())
+        return from_json(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from speechpipe.files import sha256_file
+from speechpipe.files import read_bytes, sha256_file
 from speechpipe.repositories import receipts
 from speechpipe.repositories.contract import Receipt
 
@@ -48,7 +48,7 @@ class Records:
 
     def pending(self) -> Pending | None:
         try:
-            record = json.loads(self.path(PENDING).read_bytes())
+            record = json.loads(read_bytes(self.path(PENDING)))
             files = {str(name): set(map(str, known)) for name, known in record["files"].items()}
             staged = {str(name): str(path) for name, path in record.get("staged", {}).items()}
             version = record.get("version")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speechpipe.errors import NameTaken, OutputError, RepositoryError
-from speechpipe.files import explained, sha256_bytes, sync_folder
+from speechpipe.files import explained, read_bytes, sha256_bytes, sync_folder
 from speechpipe.repositories import copies, receipts
 from speechpipe.repositories.contract import Deposited, Package, Receipt
 from speechpipe.repositories.copies import Erased, clear, erase, recorded
@@ -209,7 +209,7 @@ class Shelf:
         """False where a person saved one of the files meanwhile; then the version is as they left it."""
         known = self._known(version)
         coming = {name: {digest} | known.get(name, set()) for name, digest in receipt.files.items()}
-        before = self._path(PENDING, version).read_bytes() if self._records(version).pending() else None
+        before = read_bytes(self._path(PENDING, version)) if self._records(version).pending() else None
 
         def is_ours(name: str, path: Path) -> bool:
             return is_one_of(path, (known | coming).get(name, set()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from speechpipe.errors import RepositoryError
-from speechpipe.files import write_atomically
+from speechpipe.files import read_bytes, write_atomically
 from speechpipe.repositories import metadata
 from speechpipe.repositories.metadata import Table
 from speechpipe.repositories.receipts import plain_json
@@ -73,7 +73,7 @@ class Tables:
     def _kept(self) -> str | None:
         """The table that told of rights before; where the record of it is spoiled, the record's own name."""
         try:
-            return str(json.loads(self.record.read_bytes())["table"])
+            return str(json.loads(read_bytes(self.record))["table"])
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -10,7 +10,7 @@ import pytest
 
 from speechpipe.errors import RepositoryError
 from speechpipe.pipeline.renaming import settle
-from speechpipe.repositories import FolderRepository, Policy, select
+from speechpipe.repositories import FolderRepository, Policy, metadata, select
 
 TABLE = "path,may_transcribe,may_publish\na.wav,yes,no\n"
 
@@ -157,13 +157,13 @@ def test_a_table_is_read_once_as_long_as_it_stays_and_again_where_it_changed(
     path = source / "metadata.csv"
     path.write_text(TABLE)
     repository = FolderRepository(source, source.parent / "results")
-    opened, read = [], Path.read_bytes
+    opened, read = [], metadata.read_bytes
 
-    def counted(self: Path) -> bytes:
-        opened.append(self)
-        return read(self)
+    def counted(path: Path) -> bytes:
+        opened.append(path)
+        return read(path)
 
-    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(metadata, "read_bytes", counted)
     (item,) = repository.discover()
     assert [repository.current(item).standing for _ in range(3)] == ["restricted"] * 3 and opened.count(path) == 1
     before = path.stat()

@@ -150,7 +150,7 @@ def test_nothing_of_a_restricted_recording_is_seen_anywhere(served: Served, root
     names = ("Secret.wav", "Secret broken.wav", "Secret lost.wav")
     rows = "".join(f"closed/{name},What N told,closed\n" for name in names)
     (served.recordings / "metadata.csv").write_text(f"path,title,access\n{rows}")
-    eventually(lambda: "closed" in str(served.deployments()), "the collection is offered", 120)
+    eventually(lambda: "closed" in str(served.deployments()), "the collection is offered")
     state = served.wait(served.run("Transcribe new recordings", {"recordings": {"collection": "closed"}}))
     assert state["message"].startswith("3 recordings: 1 transcribed, 1 left out, 1 failed"), state["message"]
     texts = [path for path in served.outputs() if path.name == "Secret.wav.txt"]
@@ -241,7 +241,7 @@ def test_a_folder_and_a_model_that_came_later_are_offered_in_the_forms(served: S
         models = set.intersection(*(set(form["How"]["properties"]["model"]["enum"]) for form in (new, one)))
         return next((shown for shown in models if there and shown.startswith("NbAiLab/nb-whisper-small (")), None)
 
-    model = eventually(offered, "1999 and the model are choices", 120)
+    model = eventually(offered, "1999 and the model are choices")
     asked = {"recording": {"recording": "1954/slate.wav"}, "how": {"model": model}}
     state = served.wait(served.run("Transcribe one recording", asked))
     assert state["message"].startswith("1954/slate.wav: speech"), "its run knows the model too"
@@ -279,7 +279,7 @@ def test_the_automation_of_the_documentation_tells_when_a_batch_fails(served: Se
         try:
             state = served.wait(served.run("Transcribe new recordings"))
             assert state["type"] == "FAILED" and "There is no folder" in state["message"]
-            (letter,) = eventually(lambda: letters, "a letter has come", 90)
+            (letter,) = eventually(lambda: letters, "a letter has come")
         finally:
             away.rename(served.recordings)
     assert letter["subject"] == "speechpipe: new recordings Failed"
@@ -415,7 +415,7 @@ def test_the_server_does_not_outlive_a_killed_serve_and_without_a_login_none_is_
     assert not (started.data / "login").exists()
     started.process.kill()
     started.process.wait()
-    eventually(lambda: not alive(server), "the server has ended", 60)
+    eventually(lambda: not alive(server), "the server has ended")
 
 
 def test_a_terminal_is_shown_a_new_login_that_voids_the_one_before_and_ctrl_c_ends_it(

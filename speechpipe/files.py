@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import shutil
 import stat
@@ -92,13 +93,17 @@ def opened(path: Path) -> BinaryIO:
         OSError: it cannot be opened, or it is no file.
     """
     _refuse_other(path, path.stat())
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    file = io.open(path, "rb", opener=_without_waiting)  # noqa: SIM115, UP020
     try:
-        _refuse_other(path, os.fstat(descriptor))  # it may have been another a moment ago
+        _refuse_other(path, os.fstat(file.fileno()))  # it may have been another a moment ago
     except OSError:
-        os.close(descriptor)
+        file.close()
         raise
-    return os.fdopen(descriptor, "rb")
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def read_bytes(path: Path) -> bytes:

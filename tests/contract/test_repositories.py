@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 from speechpipe import exchange
 from speechpipe.errors import MediaNotFound, OutputError, RepositoryError, Withdrawn
 from speechpipe.files import sha256_file
-from speechpipe.repositories import Deposited, FolderRepository, Item, Package, Part, Receipt, Repository, Stat
+from speechpipe.repositories import Deposited, FolderRepository, Item, Package, Part, Receipt, Repository, Stat, fixity
 from speechpipe.repositories.copies import Erased
 
 NAMES = ("reel-1.wav", "box 2/bånd.mp3", "box 2/reel-1.wav")
@@ -412,7 +413,7 @@ def test_the_state_of_a_file_is_told_without_reading_it(
 ) -> None:
     path = repository.locate(item)
     stat = path.stat()
-    monkeypatch.setattr(Path, "open", lambda *arguments: pytest.fail("it was read"))
+    monkeypatch.setattr(io, "open", lambda *arguments, **how: pytest.fail("it was read"))
     assert repository.stat(item) == Stat(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
@@ -426,7 +427,7 @@ def test_what_a_receipt_tells_is_not_hashed_again(
 ) -> None:
     receipt = done(repository, item).receipt
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", lambda *arguments: pytest.fail("it was read"))
+        patch.setattr(fixity, "opened", lambda path: pytest.fail("it was read"))
         assert repository.fetch(item, receipt).sha256 == receipt.source_sha256
     os.utime(repository.locate(item), (1, 1))
     repository.locate(item).write_bytes(b"other sound")

@@ -138,9 +138,9 @@ def test_passing_trouble_while_hashing(
                 raise OSError(number, os.strerror(number))
             return super().read(size)
 
-    opened = Path.open
+    opened = io.open
     with monkeypatch.context() as context:
-        context.setattr(Path, "open", lambda p, *a, **k: Disk(p) if p.suffix == ".wav" else opened(p, *a, **k))
+        context.setattr(io, "open", lambda p, *a, **k: Disk(p) if str(p).endswith(".wav") else opened(p, *a, **k))
         error, receipt = failed(transcriber, repository)
     assert isinstance(error, MediaUnavailable) and receipt.curable
     done_whole(transcriber, repository)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -215,11 +216,11 @@ def test_a_whole_model_on_a_machine_with_little_memory_is_not_broken(root: Path)
 def test_json_that_the_disk_refuses_is_not_damaged(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *how: object, **more: object) -> bytes:
         raise OSError(number, os.strerror(number), str(path))
 
     (tmp_path / "config.json").write_text("{}")
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(io, "open", refuse)
     with pytest.raises(EngineError, match=rf"config\.json is there, .*{os.strerror(number)}") as caught:
         read_json(tmp_path / "config.json")
     assert type(caught.value) is EngineError and caught.value.curable

@@ -84,7 +84,10 @@ def _second(path: Path, refused: UnreadableMedia) -> SecondSource:
 
 def _stream(path: Path, container: Any, index: int | None) -> Any:
     if index is None:
-        return container.streams.best("audio")
+        best = container.streams.best("audio")
+        if best is None and container.streams.audio:  # FFmpeg holds none for good that has no channels, or no rate
+            raise UnreadableMedia(f"The header of {path} does not tell how many channels its sound has, or wrongly.")
+        return best
     for stream in container.streams.audio:
         if stream.index == index:
             return stream

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from speechpipe.audio import machine
 from speechpipe.audio.pcm import RATE
 from speechpipe.audio.riff import missing_bytes
-from speechpipe.audio.source import RATES, Facts
+from speechpipe.audio.source import RATES, Facts, NoNumbers
 from speechpipe.errors import UnreadableMedia
 from speechpipe.transcript import Media, Stream
 
@@ -56,7 +56,7 @@ class SecondSource:
     def __init__(self, path: Path) -> None:
         self.written = 0
         self.ended = False
-        self._path, self._file, self._trouble = path, _opened(path), ""
+        self._path, self._file, self._trouble, self._none = path, _opened(path), "", NoNumbers()
         if self._file.samplerate not in RATES:
             raise UnreadableMedia(f"{path} declares a sample rate of {self._file.samplerate} Hz, which no sound has.")
         self.declared_ms = _length_ms(self._file)
@@ -76,10 +76,10 @@ class SecondSource:
         self.ended = True
 
     def facts(self) -> Facts:
-        reason = f"the sound could not be read to its end ({self._trouble})" if self._trouble else None
+        reason = f"the sound could not be read to its end ({self._trouble})" if self._trouble else self._none.reason
         if reason is None and (lost := missing_bytes(self._path)):
             reason = f"the file is cut off {lost} bytes before the end that its header declares"
-        return Facts(reason, self._trouble, declared_ms=self.declared_ms)
+        return Facts(reason, self._trouble, (), tuple(self._none.spans), self.declared_ms)
 
     def _sound(self, samples: int) -> Iterator[NDArray[np.float32]]:
         import soundfile
@@ -101,8 +101,10 @@ class SecondSource:
     def _counted(self, frames: Any, channels: int) -> Iterator[NDArray[np.float32]]:
         for frame in frames:
             if frame.samples:
+                block = frame.to_ndarray().reshape(-1, channels).T
+                self._none.look(block, self.written)
                 self.written += frame.samples
-                yield frame.to_ndarray().reshape(-1, channels).T
+                yield block
 
 
 def _opened(path: Path) -> Any:

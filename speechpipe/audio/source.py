@@ -43,6 +43,30 @@ class Facts:
     declared_ms: int | None = None
 
 
+class NoNumbers:
+    """Samples of floats that are no numbers, in whose place is silence: where they are, to half a second."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[int, int]] = []
+        self._samples = 0
+
+    def look(self, block: NDArray[np.float32], start: int) -> None:
+        """At a block (channels, samples) that begins with sample ``start`` of the recording."""
+        if not block.size or not np.isnan(block.min()):
+            return
+        where = np.flatnonzero(np.isnan(block).any(axis=0))
+        self._samples += len(where)
+        first, last = milliseconds(start + int(where[0])), milliseconds(start + int(where[-1]) + 1)
+        if self.spans and first - self.spans[-1][1] < 500:
+            first = self.spans.pop()[0]
+        self.spans.append((first, max(last, first + 1)))
+
+    @property
+    def reason(self) -> str | None:
+        ms = -(-self._samples * 1000 // RATE)
+        return f"{ms / 1000:g} s of the sound are no numbers" if ms else None
+
+
 class Source:
     """One audio stream as blocks (channels, samples) of float32 at 16 kHz, laid onto the recording's timeline."""
 
@@ -54,6 +78,7 @@ class Source:
         self._bytes = self._packets = 0  # that did decode
         self._damaged = 0  # packets that did not decode
         self._silence = 0  # samples put in for leaps
+        self._none = NoNumbers()
         self._lost: list[tuple[int, int]] = []  # ms of silence in the place of what did not decode
         self._rebased = False
         self._exactly = True  # the next time stamp is followed to the sample: at the start, and after damage
@@ -195,6 +220,7 @@ class Source:
             self._resampler = None
 
     def _count(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._none.look(block, self.written)
         self.written += block.shape[1]
         return block
 
@@ -207,14 +233,15 @@ class Source:
 
     def facts(self) -> Facts:
         """To be asked for after the last block."""
-        return Facts(
-            self._incomplete_reason(), self.trouble, tuple(self._warnings()), tuple(self._lost), self.declared_ms
-        )
+        lost = tuple(sorted((*self._lost, *self._none.spans)))
+        return Facts(self._incomplete_reason(), self.trouble, tuple(self._warnings()), lost, self.declared_ms)
 
     def _incomplete_reason(self) -> str | None:
         if self._damaged:
             pieces = "1 piece" if self._damaged == 1 else f"{self._damaged} pieces"
             return f"{pieces} of the sound could not be decoded ({self.trouble})"
+        if self._none.reason:
+            return self._none.reason
         lost = missing_bytes(self._path)
         if lost:
             return f"the file is cut off {lost} bytes before the end that its header declares"

@@ -52,20 +52,20 @@ def lanes(transcript: Transcript) -> list[Lane]:
 
 def turns(transcript: Transcript) -> list[Turn]:
     """The turns in order of time; segments without text are nobody's turn."""
-    found: list[Turn] = []
+    found: list[list[Segment]] = []
     for segment in in_order(transcript.segments):
         if not clean(segment.text):
             continue
-        last = found[-1] if found else None
-        if (
-            last is not None
-            and (last.lane, last.language) == (lane_of(segment), segment.language)
-            and segment.start_ms - last.segments[-1].end_ms < PAUSE_MS
-        ):
-            found[-1] = Turn(last.lane, last.language, (*last.segments, segment))
+        if found and _goes_on(found[-1][-1], segment):
+            found[-1].append(segment)
         else:
-            found.append(Turn(lane_of(segment), segment.language, (segment,)))
-    return found
+            found.append([segment])
+    return [Turn(lane_of(said[0]), said[0].language, tuple(said)) for said in found]
+
+
+def _goes_on(last: Segment, segment: Segment) -> bool:
+    same = (lane_of(last), last.language) == (lane_of(segment), segment.language)
+    return same and segment.start_ms - last.end_ms < PAUSE_MS
 
 
 def in_order(segments: Iterable[Segment]) -> list[Segment]:

@@ -301,10 +301,10 @@ def test_a_missing_path_is_not_found(tmp_path: Path) -> None:
             probe(path)
 
 
-def test_no_permission_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_permission_may_be_given_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_wav(tmp_path / "a.wav", tone(8_000, 1), 8_000)
     monkeypatch.setattr(media_module.os, "access", lambda *_: False)
-    with pytest.raises(MediaNotFound, match="may not read"):
+    with pytest.raises(MediaUnavailable, match="may not read"):
         decode(source, tmp_path, "auto")
 
 

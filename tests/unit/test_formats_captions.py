@@ -14,7 +14,7 @@ from speechpipe import languages
 from speechpipe.formats import breaks
 from speechpipe.formats.captions import Cue, cues, music
 from speechpipe.formats.text import clean, tokens, visible_length
-from speechpipe.formats.turns import CUED, Lane, lanes, turns
+from speechpipe.formats.turns import CUED, Lane, Turn, lanes, turns
 from speechpipe.settings import CAPTION_PRESETS, Captions
 from speechpipe.transcript import Event, Media, Segment, Transcript, Word
 from tests.transcripts import INTERVIEW, spoken
@@ -378,6 +378,22 @@ def test_turns_change_with_lane_language_and_pause() -> None:
     )
     found = turns(Transcript(Media("a"), "speech", talk))
     assert [turn.text for turn in found] == ["a b", "c", "d", "e"]
+
+
+def test_a_long_monologue_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the segments that are put into turns: as many as there are, not each time all that came before."""
+    put: list[int] = []
+
+    class Counted(Turn):
+        def __init__(self, lane: Lane, language: str | None, segments: tuple[Segment, ...]) -> None:
+            put.append(len(segments))
+            super().__init__(lane, language, segments)
+
+    monkeypatch.setattr("speechpipe.formats.turns.Turn", Counted)
+    talk = tuple(spoken(number, "word", number * 500) for number in range(1_000))
+    (turn,) = turns(Transcript(Media("a"), "speech", talk))
+    assert turn.segments == talk
+    assert sum(put) == len(talk)
 
 
 def test_lanes_are_in_order_of_channel() -> None:

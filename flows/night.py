@@ -28,8 +28,9 @@ from speechpipe.pipeline.queue import Group, Queue, Work, common_reason, local_d
 from speechpipe.pipeline.renaming import settle
 from speechpipe.pipeline.report import FAILED, LEFT_OUT, WAITING, WITHDRAWN, Report, Row, headline
 from speechpipe.pipeline.withdrawal import is_withdrawn
+from speechpipe.repositories.choices import TODO, Choice, Policy, Selection
 from speechpipe.repositories.contract import Closed, Receipt
-from speechpipe.repositories.selection import TODO, Choice, Policy, Selection, select
+from speechpipe.repositories.selection import select
 from speechpipe.repositories.undone import cancelled
 from speechpipe.settings import Settings
 
@@ -132,12 +133,13 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
     rows: list[Row] = []
     for place, inside in places().within(asked.collection):
         own = replace(Policy.of(place.night, policy.model, policy.model_revision), **asked.changes)
-        closed, copies = close(place.repository, forget=partial(forget_all, place))
+        forgetting = partial(forget_all, place)
+        closed, copies = close(place.repository, forget=forgetting)
         for one in closed:
             log.info("%s", told_of_closed(place.found(one.item).name, one))
         if copies.erased or copies.kept:
             log.info("Of copies made of them, %d are erased, %d kept.", len(copies.erased), len(copies.kept))
-        selection = settle(place.repository, select(place.repository, own))
+        selection = settle(place.repository, select(place.repository, own), forgetting)
         here = [c for c in selection.choices if PurePosixPath(c.item.location).is_relative_to(inside)]
         left_out = [one for one in selection.left_out if PurePosixPath(one.name).is_relative_to(inside)]
         log.info("%s", Selection(tuple(here), tuple(left_out)).sentence)

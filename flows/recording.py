@@ -157,7 +157,7 @@ def staged(run: Run, bar: Bar, again: bool) -> Receipt:
 
 def row_of(found: Found, receipt: Receipt) -> Row:
     """What may be told of a recording to everybody who opens the web page."""
-    files = found.place.repository.paths(found.item, receipt)
+    files = found.place.repository.paths(found.item, receipt) if may_show(found.item) else ()
     row = Row.of(receipt, files, name=found.name, text=may_show(found.item))
     told, cure = (text and told_in_public(found, text) for text in (row.message, row.cure))
     return replace(row, message=told, cure=cure)

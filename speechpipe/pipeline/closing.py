@@ -10,11 +10,17 @@ from speechpipe.repositories.contract import Closed, Receipt, Repository
 from speechpipe.repositories.copies import Erased
 from speechpipe.settings import Settings
 
+Forget = Callable[[Sequence[Receipt]], None]
+
+
+def nowhere_else(receipts: Sequence[Receipt]) -> None:
+    """There is no server that knows of them."""
+
 
 def close(
     repository: Repository,
     workspace: Path | None = None,
-    forget: Callable[[Sequence[Receipt]], None] = lambda receipts: None,
+    forget: Forget = nowhere_else,
 ) -> tuple[tuple[Closed, ...], Erased]:
     """Close what the rights say now, from receipts alone. What was made of the results while they were open is erased
     first, then they move: so what a kill leaves is closed by the same call again.
@@ -31,12 +37,19 @@ def close(
     """
     repository.remember()
     misplaced = list(repository.misplaced())
-    if not misplaced:
-        return (), Erased()
-    workspace = workspace or Settings.load().workspace_folder
-    forget([receipt for _, receipt in misplaced])
-    closed, copies = [], Erased()
-    for item, receipt in misplaced:
-        copies += traces.close(repository, receipt, workspace, None, set())
-        closed.append(repository.close(item, receipt))
-    return tuple(closed), copies
+    copies = forget_all(repository, [receipt for _, receipt in misplaced], workspace, forget)
+    return tuple(repository.close(item, receipt) for item, receipt in misplaced), copies
+
+
+def forget_all(
+    repository: Repository, receipts: Sequence[Receipt], workspace: Path | None = None, forget: Forget = nowhere_else
+) -> Erased:
+    """Forget what was made of open results that are about to move; arguments as ``close``."""
+    copies = Erased()
+    if not receipts:
+        return copies
+    forget(receipts)
+    folder = workspace or Settings.load().workspace_folder
+    for receipt in receipts:
+        copies += traces.close(repository, receipt, folder, None, set())
+    return copies

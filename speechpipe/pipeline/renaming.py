@@ -9,24 +9,28 @@ from pathlib import Path
 from speechpipe import formats
 from speechpipe.errors import OutputError, SpeechpipeError
 from speechpipe.files import explained, read_bytes, sha256_bytes
-from speechpipe.pipeline.closing import close
+from speechpipe.pipeline.closing import Forget, close, forget_all, nowhere_else
 from speechpipe.repositories import selection as repositories
+from speechpipe.repositories.choices import Choice, Selection
 from speechpipe.repositories.contract import Item, Package, Receipt, Repository
-from speechpipe.repositories.selection import Choice, Selection
 from speechpipe.settings import Settings
 from speechpipe.transcript import Transcript
 
 JSON = formats.suffix("json")
 
 
-def settle(repository: Repository, selection: Selection) -> Selection:
+def settle(repository: Repository, selection: Selection, forget: Forget = nowhere_else) -> Selection:
     """As ``repositories.selection.settle``; results that moved tell of their recording as it is called now, with the
-    rights that it has now. Where that cannot be made from them, it is done again.
+    rights that it has now. Where that cannot be made from them, it is done again. ``forget`` as ``closing.close``.
 
     Raises:
         OutputError: nothing can be written. RepositoryError: its metadata cannot be trusted.
     """
-    close(repository)
+    close(repository, forget=forget)
+    moving = ((c.item, c.elsewhere or (c.receipt if c.kind == "moved" else None)) for c in selection.choices)
+    forget_all(
+        repository, [r for item, r in moving if r and item.standing != "open" and not r.restricted], forget=forget
+    )
     settled = repositories.settle(repository, selection)
     pairs = zip(selection.choices, settled.choices, strict=True)
     return replace(settled, choices=tuple(_told_anew(repository, before, after) for before, after in pairs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from speechpipe.repositories.choices import Choice, Policy, Selection
 from speechpipe.repositories.contract import (
     Closed,
     Deposited,
@@ -17,7 +18,7 @@ from speechpipe.repositories.contract import (
     Status,
 )
 from speechpipe.repositories.folder import FolderRepository
-from speechpipe.repositories.selection import Choice, Policy, Selection, select, settle
+from speechpipe.repositories.selection import select, settle
 from speechpipe.transcript import Rights
 
 __all__ = [

@@ -6,12 +6,9 @@ tombstone tells the same size, since such a one may have been renamed. ``Policy.
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
-from speechpipe import installed
 from speechpipe.errors import (
     ChecksumMismatch,
     MediaError,
@@ -22,126 +19,15 @@ from speechpipe.errors import (
     UsageError,
 )
 from speechpipe.repositories import rights
+from speechpipe.repositories.choices import TODO, Choice, Kind, Policy, Selection
 from speechpipe.repositories.contract import Item, LeftOut, Receipt, Repository, Stat
 from speechpipe.repositories.receipts import same_file
+from speechpipe.repositories.renamed import resolved
 from speechpipe.repositories.tombstones import covers
 from speechpipe.repositories.undone import is_left_behind, iso, skipped
-from speechpipe.settings import Night
-
-#: ``new``, ``changed``, ``lost`` (results are missing), ``retry`` (failed before), ``rerun`` (done before): to be done.
-#: ``moved``: done under another name; its results have to be moved. All others are left as they are:
-#: a ``cancelled`` one until somebody asks for it.
-Kind = Literal[
-    "new",
-    "changed",
-    "lost",
-    "retry",
-    "rerun",
-    "moved",
-    "done",
-    "waiting",
-    "failed",
-    "cancelled",
-    "forbidden",
-    "withdrawn",
-    "damaged",
-]
-TODO = ("new", "changed", "lost", "retry", "rerun")
 
 #: How long a failure rests before it is tried again: the first, the second … time; then always the last.
 BACK_OFF = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=16), timedelta(days=3))
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """``software``, ``model`` and ``model_revision`` are what would be used now; None: not compared.
-
-    ``quota``: how many finished recordings at most are done again at a time. ``cancelled``: also do what a person has
-    cancelled. ``verify``: read and hash every file.
-    """
-
-    rerun: Literal["never", "failed", "model-changed", "all"] = "never"
-    quota: int = 100
-    cancelled: bool = False
-    settle: timedelta = timedelta(minutes=5)
-    ready_marker: str | None = None
-    software: str | None = field(default_factory=lambda: f"speechpipe {installed.version()}")
-    model: str | None = None
-    model_revision: str | None = None
-    verify: bool = False
-
-    @classmethod
-    def of(cls, night: Night, model: str | None = None, revision: str | None = None, *, verify: bool = False) -> Policy:
-        return cls(
-            rerun=night.rerun,
-            quota=night.rerun_quota,
-            settle=timedelta(minutes=night.settle_minutes),
-            ready_marker=night.ready_marker,
-            model=model,
-            model_revision=revision,
-            verify=verify,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is made of one recording. ``since``: when its file last changed; ``receipt``: the newest, or the
-    one under another name. ``again``: to be done although a finished result stands there."""
-
-    item: Item
-    kind: Kind
-    reason: str
-    receipt: Receipt | None = None
-    stat: Stat | None = None
-    since: datetime | None = None
-    again: bool = False
-
-    @property
-    def name(self) -> str:
-        """What to call it where others look on."""
-        return rights.public_name(self.item)
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    choices: tuple[Choice, ...]
-    left_out: tuple[LeftOut, ...] = ()
-
-    def of(self, *kinds: Kind) -> tuple[Choice, ...]:
-        return self._of(kinds)
-
-    @property
-    def todo(self) -> tuple[Choice, ...]:
-        return self._of(TODO)
-
-    def _of(self, kinds: Container[str]) -> tuple[Choice, ...]:
-        return tuple(choice for choice in self.choices if choice.kind in kinds)
-
-    @property
-    def sentence(self) -> str:
-        """``2000 recordings: 12 new, 3 to be tried again, 1985 done.``"""
-        counts = {kind: len(self.of(kind)) for kind in WORDS}
-        told = [f"{count} {WORDS[kind]}" for kind, count in counts.items() if count]
-        told += [f"{len(self.left_out)} left out"] if self.left_out else []
-        whole = f"{len(self.choices)} recording{'s' if len(self.choices) != 1 else ''}"
-        return f"{whole}: {', '.join(told)}." if told else "There are no recordings."
-
-
-WORDS: dict[Kind, str] = {
-    "new": "new",
-    "changed": "changed",
-    "lost": "with lost results",
-    "retry": "to be tried again",
-    "rerun": "to be done again",
-    "moved": "renamed or moved",
-    "done": "done",
-    "waiting": "waiting",
-    "failed": "failed before",
-    "cancelled": "cancelled by a person",
-    "forbidden": "skipped by their rights",
-    "withdrawn": "withdrawn",
-    "damaged": "damaged",
-}
 
 
 def select(repository: Repository, policy: Policy, now: datetime | None = None) -> Selection:
@@ -159,7 +45,9 @@ def select(repository: Repository, policy: Policy, now: datetime | None = None) 
             "The repository holds no recording, though some were done.",
             cure="Check that it is mounted, then run again.",
         )
-    return Selection(tuple(_within_quota(seen.resolved(choices), policy.quota)), tuple(left_out))
+    return Selection(
+        tuple(_within_quota(resolved(repository, seen.tombstones, choices), policy.quota)), tuple(left_out)
+    )
 
 
 def settle(repository: Repository, selection: Selection, now: datetime | None = None) -> Selection:
@@ -178,7 +66,11 @@ def settle(repository: Repository, selection: Selection, now: datetime | None = 
             try:
                 choice = replace(choice, receipt=repository.move(choice.receipt, choice.item))
             except OutputError as error:
+                if choice.item.standing != "open" and not choice.receipt.restricted:
+                    repository.close(choice.item, choice.receipt)
                 choice = replace(choice, kind="new", reason=f"It was done under another name, but {error.message}")
+        elif choice.elsewhere is not None:
+            repository.close(choice.item, choice.elsewhere)
         if choice.receipt is not None and is_left_behind(choice.receipt, choice.item):
             choice = replace(choice, receipt=repository.move(choice.receipt, choice.item))
         if choice.kind == "forbidden" and (choice.receipt is None or choice.receipt.status != "skipped"):
@@ -226,44 +118,6 @@ class _Seen:
         if kind in TODO and (waits := self._waits(choice)):
             kind, reason = "waiting", waits
         return replace(choice, kind=kind, reason=reason, again=kind == "rerun")
-
-    def resolved(self, choices: list[Choice]) -> list[Choice]:
-        """New files that are known under another name are told apart from those that are really new."""
-        if not any(map(_is_new, choices)):
-            return choices
-        here = {choice.item.location: choice for choice in choices}
-        gone: dict[int | None, list[Receipt]] = {}
-        for receipt in (*self.tombstones, *self.repository.receipts()):
-            if receipt.source_sha256 and receipt.status in ("done", "withdrawn") and self._is_elsewhere(receipt, here):
-                gone.setdefault(receipt.source_size, []).append(receipt)
-        return [self._renamed(choice, gone) if _is_new(choice) else choice for choice in choices]
-
-    def _is_elsewhere(self, receipt: Receipt, here: dict[str, Choice]) -> bool:
-        """Whether the recording of the receipt is no longer where it was, or its results are on the wrong side."""
-        choice = here.get(receipt.location or receipt.identifier)
-        if receipt.status == "withdrawn" or choice is None:
-            return True
-        return receipt.restricted != (choice.item.standing != "open")
-
-    def _renamed(self, choice: Choice, gone: dict[int | None, list[Receipt]]) -> Choice:
-        candidates = gone.get(choice.stat.size, []) if choice.stat else []
-        if not candidates:
-            return choice
-        try:
-            sha256 = self.repository.fetch(choice.item).sha256
-        except SpeechpipeError:
-            return choice  # its own run will say what is wrong
-        for receipt in candidates:
-            if receipt.source_sha256 != sha256:
-                continue
-            if receipt.status == "withdrawn":
-                return replace(choice, kind="withdrawn", reason="It was withdrawn under another name.")
-            candidates.remove(receipt)
-            before = receipt.location or receipt.identifier
-            why = f"It was done as {before}." if before != choice.item.location else "Its rights were changed."
-            why = why if rights.may_show(choice.item) or "rights" in why else "It was done under another name."
-            return replace(choice, kind="moved", reason=why, receipt=receipt)
-        return choice
 
     def _kind(self, item: Item, receipt: Receipt | None, stat: Stat) -> tuple[Kind, str]:
         if receipt is None or receipt.status == "skipped":
@@ -347,10 +201,6 @@ class _Seen:
             minutes = self.policy.settle.total_seconds() / 60
             return f"It changed {age.total_seconds():.0f} s ago and may still be growing: it rests for {minutes:g} min."
         return None
-
-
-def _is_new(choice: Choice) -> bool:
-    return choice.kind == "new" and choice.receipt is None
 
 
 def _within_quota(choices: list[Choice], quota: int) -> list[Choice]:

@@ -132,3 +132,43 @@ def test_without_json_what_was_renamed_is_done_again(archive: FolderRepository) 
     (archive.source / "old.wav").rename(archive.source / "new.wav")
     (choice,) = looked_through(archive).choices
     assert choice.kind == "rerun" and choice.again and "another name" in choice.reason
+
+
+ALL = ("vtt", "alto", "json", "txt", "srt", "words.vtt", "tsv", "html", "mets")
+
+
+def test_nothing_of_the_old_name_stays_in_what_was_renamed_and_opened(tmp_path: Path) -> None:
+    """The name of a restricted recording is changed so that it tells nothing; then it is opened."""
+    source = tmp_path / "recordings"
+    source.mkdir()
+    (source / "The secret.wav").write_bytes(b"sound")
+    (source / "metadata.csv").write_text("path,title,may_publish,statement\nThe secret.wav,Secret talk,no,A secret\n")
+    archive = FolderRepository(source, tmp_path / "results")
+    (item,) = archive.discover()
+    fetched = archive.fetch(item)
+    seen = {"source_size": fetched.stat.size, "source_mtime_ns": fetched.stat.mtime_ns, "source_sha256": fetched.sha256}
+    receipt = Receipt(item.identifier, "done", "The secret.wav", location=item.location, **seen)
+    media = replace(INTERVIEW.media, name="The secret.wav")
+    transcript = replace(INTERVIEW, media=media, identifier=item.identifier, title=item.title, rights=item.rights)
+    files, describe = formats.parts(transcript, ALL)
+    archive.deposit(item, Package(files, receipt, describe))
+    (source / "The secret.wav").rename(source / "12.wav")
+    (source / "metadata.csv").write_text("path,identifier,title,may_publish\n12.wav,R-12,A talk,yes\n")
+    (choice,) = looked_through(archive).choices
+    assert choice.kind == "moved" and not list(archive.restricted.rglob("*secret*"))
+    written = [path for path in archive.outputs.rglob("*") if path.is_file()]
+    assert len(written) == len(ALL) + 1
+    for path in written:
+        assert b"secret" not in path.read_bytes().lower() and "secret" not in path.name
+    told = formats.read((archive.outputs / "12.wav.json").read_bytes(), "json")
+    assert (told.identifier, told.title, told.media.name, told.rights.may_publish) == ("R-12", "A talk", "12.wav", True)
+    assert archive.results(choice.receipt or receipt)[1] == ()
+
+
+def test_without_json_what_was_renamed_is_done_again(archive: FolderRepository) -> None:
+    (choice,) = select(archive, Policy(), LATER).choices
+    assert choice.receipt is not None
+    archive.deposit(choice.item, Package({".vtt": b"WEBVTT\n\nNOTE\nSource: old.wav\n"}, choice.receipt))
+    (archive.source / "old.wav").rename(archive.source / "new.wav")
+    (choice,) = looked_through(archive).choices
+    assert choice.kind == "rerun" and choice.again and "another name" in choice.reason

@@ -363,3 +363,42 @@ def test_rights_that_changed_while_in_work_are_those_of_now(archive: Archive) ->
     assert (item.standing, now.standing, now.rights.may_publish) == ("open", "restricted", False)
     named, chosen = FolderRepository.of_file(archive.source / "a.wav", archive.root / "own")
     assert named.current(chosen) == chosen, "who names a file decides for himself"
+
+
+@pytest.mark.parametrize("row", [NO, NEVER])
+@pytest.mark.parametrize("policy", [{}, {"ready_marker": ".ready"}, {"settle": timedelta(days=3)}])
+def test_what_was_renamed_and_closed_is_known_by_its_content(
+    policy: dict[str, object], row: str, tmp_path: Path
+) -> None:
+    """Where what is not known is open, and no identifier tells that it is the same."""
+    archive = Archive(tmp_path, unknown="open")
+    archive.add("a.wav")
+    archive.done("a.wav")
+    (archive.source / "a.wav").rename(archive.source / "box" / "secret.wav")
+    archive.table(box__secret_wav=f",{row}")
+    archive.night(**policy)
+    assert archive.open_side() == []
+    assert b"the words" in archive.restricted().values()
+
+
+def test_a_persons_file_in_the_way_of_what_was_renamed_keeps_nothing_open(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, unknown="open")
+    archive.add("a.wav")
+    archive.done("a.wav")
+    (archive.source / "a.wav").rename(archive.source / "b.wav")
+    archive.table(b_wav=f",{NO}")
+    archive.repository.restricted.mkdir()
+    (archive.repository.restricted / "b.wav.vtt").write_bytes(b"a person's")
+    (choice,) = archive.night().of("new")[:1]
+    assert choice.item.location == "b.wav" and archive.open_side() == []
+    assert (archive.repository.restricted / "b.wav.vtt").read_bytes() == b"a person's"
+
+
+def test_an_open_copy_keeps_its_results_when_another_closes(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, unknown="open")
+    for name in ("a.wav", "b.wav"):
+        archive.add(name, b"the same sound")
+    archive.table(a_wav=f",{YES}", b_wav=f",{NEVER}")
+    archive.done("a.wav")
+    archive.night()
+    assert "a.wav.vtt" in archive.open_side()

@@ -64,10 +64,10 @@ def settle(repository: Repository, selection: Selection, now: datetime | None = 
     for choice in selection.choices:
         if choice.kind == "moved" and choice.receipt is not None:
             try:
-                choice = replace(choice, receipt=repository.move(choice.receipt, choice.item))
+                choice = replace(choice, receipt=repository.move(done := choice.receipt, choice.item))
             except OutputError as error:
-                if choice.item.standing != "open" and not choice.receipt.restricted:
-                    repository.close(choice.item, choice.receipt)
+                if choice.item.standing != "open" and not done.restricted:
+                    repository.close(choice.item, done)
                 choice = replace(choice, kind="new", reason=f"It was done under another name, but {error.message}")
         elif choice.elsewhere is not None:
             repository.close(choice.item, choice.elsewhere)

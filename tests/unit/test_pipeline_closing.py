@@ -139,20 +139,3 @@ def test_an_open_copy_does_not_tell_the_name_under_which_its_content_was_done_be
         content = path.read_text()
         assert "secret" not in content and "secret" not in path.name
     assert "copy.wav" in (archive.repository.outputs / "copy.wav.vtt").read_text()
-
-
-def test_an_open_copy_does_not_tell_the_name_under_which_its_content_was_done_before(tmp_path: Path) -> None:
-    archive = Archive(tmp_path)
-    (archive.source / "a.wav").rename(archive.source / "The secret.wav")
-    (archive.source / "copy.wav").write_bytes((archive.source / "The secret.wav").read_bytes())
-    (archive.source / "metadata.csv").write_text(f"{HEAD}The secret.wav,A,yes,no\ncopy.wav,B,yes,yes\n")
-    formats = ("vtt", "alto", "json", "txt", "srt", "html", "mets", "tsv")
-    transcriber = Transcriber(Settings.load(engine="fake", workspace=archive.work, formats=formats))
-    for name in ("A", "B"):
-        process(transcriber, archive.repository, archive.repository.item(name))
-    written = [path for path in archive.repository.outputs.rglob("*") if path.is_file()]
-    assert len(written) == 9
-    for path in written:
-        content = path.read_text()
-        assert "secret" not in content and "secret" not in path.name
-    assert "copy.wav" in (archive.repository.outputs / "copy.wav.vtt").read_text()

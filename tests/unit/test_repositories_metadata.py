@@ -227,22 +227,3 @@ def test_what_is_wrong_with_a_table_is_told_without_names_since_all_read_it(cont
         read(table(tmp_path, content, "metadata.json" if content.startswith("[") else "metadata.csv"))
     assert "Secret" not in str(caught.value)
     assert any(word in caught.value.message for word in ("line ", "item ", "rows "))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "path,title\nSecret.wav,Secret\nb.wav,\nSecret.wav,Secret\n",
-        "path,title\nSecret.wav,One\nSecret.wav,Two\n",
-        "path,identifier,title\nSecret.wav,A,One Secret\nb.wav,A,Two Secrets\n",
-        "path,may_publish,title\nSecret.wav,perhaps,Secret\n",
-        "path,title\nSecret.wav,Secret,\n",
-        '[{"parts": [{"path": "Secret.wav"}]}, {"parts": [{"path": "Secret.wav"}]}]',
-        '[{"identifier": "A", "parts": [{"path": "Secret.wav"}]}, {"parts": [{"path": "Secret.wav"}]}]',
-    ],
-)
-def test_what_is_wrong_with_a_table_is_told_without_names_since_all_read_it(content: str, tmp_path: Path) -> None:
-    with pytest.raises(RepositoryError) as caught:
-        read(table(tmp_path, content, "metadata.json" if content.startswith("[") else "metadata.csv"))
-    assert "Secret" not in str(caught.value)
-    assert any(word in caught.value.message for word in ("line ", "item ", "rows "))

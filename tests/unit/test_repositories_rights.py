@@ -7,18 +7,11 @@ import json
 import shlex
 import unicodedata
 from collections.abc import Callable
-import html
-import json
-import shlex
-import unicodedata
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 from urllib.parse import quote
 
 import pytest
 
-from speechpipe.errors import UnreadableMedia, one_line
 from speechpipe.errors import UnreadableMedia, one_line
 from speechpipe.repositories import Item, Part, Rights
 from speechpipe.repositories.rights import is_known, may_show, public_name, public_text, standing, why
@@ -132,58 +125,6 @@ def test_a_name_is_not_told_however_a_message_writes_it(told: Callable[[str], st
 
 def test_no_folder_and_no_neighbour_tells_of_it_and_other_words_stay() -> None:
     hidden = Item("N case/1.wav", (Part("N case/1.wav"),), "A", rights=Rights(may_publish=False), standing="restricted")
-    name = public_name(hidden)
-    told = public_text(hidden, "/archive/N case/manifest-md5.txt: after 1.5 s a part of 21.wav is torn. A thing")
-    assert told == f"/archive/{name}/manifest-md5.txt: after 1.5 s {name} part of 21.wav is torn. {name} thing"
-    assert public_text(Item("x", (Part("x"),), standing="restricted"), "x (1)") == "x (1)"
-
-
-#: How names come into messages.
-TOLD = [
-    lambda name: name,
-    lambda name: " ".join(name.split()),
-    lambda name: name.upper(),
-    lambda name: one_line(name),
-    lambda name: repr(name),
-    lambda name: json.dumps(name),
-    lambda name: quote(name),
-    lambda name: html.escape(name),
-    lambda name: unicodedata.normalize("NFC", name),
-    lambda name: unicodedata.normalize("NFD", name),
-    lambda name: name.encode("ascii", "backslashreplace").decode(),
-    lambda name: str(UnreadableMedia(f"Torn: {name}")),
-    lambda name: shlex.quote(name),
-]
-NAMES = ["Secret  talk", "Secret\u00a0talk", "Secret \t\u2009\u00a0 talk", "Secret b\u00e5nd & <1>", "Secret\x07 'talk'"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("told", TOLD)
-def test_a_name_is_not_told_however_a_message_writes_it(told: Callable[[str], str], name: str) -> None:
-    hidden = Item(
-        f"box/{name}.wav",
-        (Part(f"box/{name}.wav"),),
-        f"{name} by Anna",
-        rights=Rights(may_publish=False),
-        standing="restricted",
-    )
-    for text in (
-        f"/archive/box/{name}.wav",
-        f"{name}.wav",
-        f"{name} by Anna",
-        f"/archive/box/{name}.sha256",
-        f"{name}.wav.vtt",
-        f"/archive/box/{name}.md5",
-    ):
-        said = public_text(hidden, f"Cannot read {told(text)}, line 1.")
-        assert "ecret" not in said.lower() and "anna" not in said.lower(), said
-        assert said.startswith("Cannot read ") and said.endswith(", line 1.") and public_name(hidden) in said
-
-
-def test_no_folder_and_no_neighbour_tells_of_it_and_other_words_stay() -> None:
-    hidden = Item(
-        "N case/1.wav", (Part("N case/1.wav"),), "A", rights=Rights(may_publish=False), standing="restricted"
-    )
     name = public_name(hidden)
     told = public_text(hidden, "/archive/N case/manifest-md5.txt: after 1.5 s a part of 21.wav is torn. A thing")
     assert told == f"/archive/{name}/manifest-md5.txt: after 1.5 s {name} part of 21.wav is torn. {name} thing"

@@ -780,7 +780,7 @@ def test_only_what_may_mend_itself_is_tried_again(error: SpeechpipeError, attemp
             raise error
         return "Done."
 
-    run = SimpleNamespace(item=Item("trying.wav", (Part("trying.wav"),)))
+    run = SimpleNamespace(item=Item("trying.wav", (Part("trying.wav"),)), deposited=None)
     stage = stage_task("chunk", "A stage.", work).with_options(retry_delay_seconds=0)
 
     @flow

@@ -136,7 +136,7 @@ def look_through(asked: Asked, policy: Policy) -> tuple[list[Chosen], list[Row]]
         forgetting = partial(forget_all, place)
         closed, copies = close(place.repository, forget=forgetting)
         for one in closed:
-            log.info("%s", told_of_closed(place.found(one.item).name, one))
+            log.warning("%s", told_of_closed(place.found(one.item).name, one))
         if copies.erased or copies.kept:
             log.info("Of copies made of them, %d are erased, %d kept.", len(copies.erased), len(copies.kept))
         selection = settle(place.repository, select(place.repository, own), forgetting)

@@ -322,6 +322,47 @@ def test_what_is_restricted_never_enters_a_name_a_log_an_artifact_or_a_report(
 
 
 @pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("asked", ["The  confession of M.wav", "The confession of M.wav", "the confession of m.mp3"])
+def test_a_run_that_was_asked_for_by_a_path_is_called_by_what_may_be_told(asked: str, places: Places) -> None:
+    assert places.recordings is not None
+    shutil.move(places.recordings / "reel.wav", places.recordings / "The  confession of M.wav")
+    (places.recordings / "metadata.csv").write_text("path,access\nThe  confession of M.wav,closed\n")
+    state = one(asked)
+    (run,) = [run for run in read("flow_runs", limit=200) if run.id == state.state_details.flow_run_id]
+    name = run.parameters["recording"]["recording"]
+    assert run.name == name and name.startswith("restricted-" if state.is_completed() else "a restricted recording")
+    assert state.is_completed() == asked.endswith(".wav")
+    seen = [str(run.parameters), str(state.message)]
+    seen += [f"{one.key} {one.description} {one.data}" for one in read("artifacts", limit=200)]
+    assert all("confession of m" not in text.lower() for text in seen)
+
+
+@pytest.mark.usefixtures("server")
+def test_what_a_night_finds_closed_is_forgotten_everywhere_first(
+    places: Places, tmp_path: Path, monkeypatch: Any, heard: Heard
+) -> None:
+    from flows.export import export_formats
+    from flows.parameters import Exported
+
+    assert places.recordings is not None
+    shutil.move(places.recordings / "reel.wav", places.recordings / "confession of K.wav")
+    monkeypatch.setenv("SPEECHPIPE_EXPORTS", str(tmp_path / "exports"))
+    new()
+    export_formats(Exported(collection=EVERYTHING, formats=("txt",)), return_state=True)
+    assert (tmp_path / "exports" / "confession of K.wav.txt").exists() and latest("transcript-confession-of-k-wav")
+    (places.recordings / "metadata.csv").write_text("path,access\nconfession of K.wav,closed\n")
+    state = new()
+    assert [row.outcome for name, row in rows_of(state).items() if name.startswith("restricted-")] == ["already done"]
+    open_files = [path for tree in ("outputs", "exports", "reports") for path in (tmp_path / tree).rglob("*.*")]
+    assert open_files and not any(b"confession" in path.read_bytes() for path in open_files if path.is_file())
+    assert not any("confession" in path.name for path in open_files)
+    assert latest("transcript-confession-of-k-wav") == []
+    assert not any("confession of K" in f"{run.name} {run.parameters}" for run in read("flow_runs", limit=200))
+    assert any("no longer let its results stand open" in message for message in heard.messages)
+    assert not any("confession" in message for message in heard.messages[-3:])
+
+
+@pytest.mark.usefixtures("server")
 def test_finished_transcripts_are_exported_in_other_formats(places: Places, tmp_path: Path, monkeypatch: Any) -> None:
     from flows.export import export_formats
     from flows.parameters import Exported

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 
 from speechpipe.errors import OutputError
-from speechpipe.files import write_atomically
+from speechpipe.files import claimed, write_atomically
 from speechpipe.pipeline.report import CANCELLED, FAILED, LEFT_OUT, WAITING, Report, Row, headline
 
 from .ending import PAGE
@@ -32,11 +32,11 @@ def publish(report: Report, began: datetime, tag: str) -> None:
     report = replace(report, rows=linked(report.rows, tag))
     files: list[Path] = []
     if folder := os.environ.get(REPORTS):
-        stem = Path(folder) / f"{began:%Y-%m-%d-%H%M%S}"
         try:
-            for path, content in ((f"{stem}.html", report.as_html()), (f"{stem}.csv", report.as_csv())):
-                write_atomically(Path(path), content)
-                files.append(Path(path))
+            own = claimed(Path(folder) / f"{began:%Y-%m-%d-%H%M%S}.html")  # others may have begun in the same second
+            for path, content in ((own, report.as_html()), (own.with_suffix(".csv"), report.as_csv())):
+                write_atomically(path, content)
+                files.append(path)
         except OutputError as error:
             log.error("The report stands on the web page alone. %s", error)
     create_markdown_artifact(page(report, files), key="report", description=headline(report.rows))

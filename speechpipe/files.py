@@ -10,7 +10,8 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,6 +49,23 @@ def write_atomically(path: Path, content: bytes, *, private: bool = False) -> No
             Path(temporary).unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def claimed(path: Path) -> Path:
+    """``path``, or where that is taken the first of STEM-2, STEM-3 … that is free; an empty file now, so that nobody
+    else takes it.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            free = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+            with suppress(FileExistsError):
+                free.open("xb").close()
+                return free
+    raise AssertionError("numbers do not end")
 
 
 def check_room(folder: Path, spare: int = 0) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from speechpipe.errors import EngineError, Interrupted, OutputError, SpeechpipeError, one_line
+from speechpipe.files import claimed
 
 #: The pipeline's stages as people call them.
 STAGES = {"chunk": "finding speech", "transcribe": "transcribing", "align": "timing words"}
@@ -102,10 +103,10 @@ def keep_traceback(error: BaseException) -> Path | None:
     for folder in (_faults_folder(), Path(tempfile.gettempdir())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path = folder / name
+            path = claimed(folder / name)
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
             return path
-        except OSError:
+        except (OSError, OutputError):
             continue
     return None
 

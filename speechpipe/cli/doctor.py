@@ -14,6 +14,7 @@ from typing import Literal
 
 import click
 
+from speechpipe import locks
 from speechpipe.cli.console import say, say_json, shown
 from speechpipe.cli.options import json_option
 from speechpipe.errors import DependencyError, SpeechpipeError, one_line
@@ -132,6 +133,28 @@ def workspace() -> Iterator[Check]:
         )
         return
     yield space(folder)
+    yield locking("workspace", folder)
+
+
+def outputs() -> Iterator[Check]:
+    """Whether runs that write into the same results can keep out of each other's way."""
+    from speechpipe.settings import Settings
+
+    for name, collection in Settings.load().collections.items():
+        for folder in (collection.outputs, collection.restricted):
+            if folder is not None and folder.is_dir():
+                yield locking(name, folder)
+
+
+def locking(what: str, folder: Path) -> Check:
+    try:
+        kept = locks.are_kept(folder)
+    except OSError as error:
+        return Check(what, "failed", f"cannot write {folder}: {error.strerror}.", "Allow it, or name another.")
+    if kept:
+        return Check(what, "ok", f"{folder} has locks")
+    detail = f"{folder} has no locks, as some network disks: files that name their owner are used instead."
+    return Check(what, "note", detail, "After a power cut one may have to be removed; the message names it.")
 
 
 def space(folder: Path) -> Check:
@@ -141,4 +164,13 @@ def space(folder: Path) -> Check:
     return Check("workspace", "ok" if hours else "note", detail, "" if hours else "Free some space.")
 
 
-EXAMINATIONS: tuple[Callable[[], Iterator[Check]], ...] = (python, media, speech, devices, flows, models, workspace)
+EXAMINATIONS: tuple[Callable[[], Iterator[Check]], ...] = (
+    python,
+    media,
+    speech,
+    devices,
+    flows,
+    models,
+    workspace,
+    outputs,
+)

@@ -105,7 +105,7 @@ def read_lock(folder: Path) -> Lock | None:
     path = folder / LOCK
     try:
         return Lock.model_validate_json(read_bytes(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise model_not_read(path, error) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import sys
 import types
@@ -191,3 +193,27 @@ def test_serve_hands_over_to_the_flows(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert result.exit_code == 0, result.output
     assert {"data": tmp_path / "data", "folder": tmp_path, "port": 4299}.items() <= called.items()
     assert called["auth_file"] is None and called["public_url"] is None and called["together"] is None
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_doctor_says_where_the_file_system_has_no_locks(
+    has_locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(descriptor: int, what: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    (tmp_path / "source").mkdir()
+    (tmp_path / "out").mkdir()
+    settings = f'[collections.tapes]\nroot = "{tmp_path / "source"}"\noutputs = "{tmp_path / "out"}"\n'
+    (tmp_path / "speechpipe.toml").write_text(settings)
+    monkeypatch.setenv("SPEECHPIPE_SETTINGS", str(tmp_path / "speechpipe.toml"))
+    monkeypatch.setenv("SPEECHPIPE_WORKSPACE", str(tmp_path / "work"))
+    if not has_locks:
+        monkeypatch.setattr(fcntl, "flock", none)
+    checks = [*doctor.workspace(), *doctor.outputs()]
+    told = {check.what: (check.state, check.detail) for check in checks if "locks" in check.detail}
+    assert set(told) == {"workspace", "tapes"}
+    for state, detail in told.values():
+        assert state == ("ok" if has_locks else "note")
+        assert ("has no locks" in detail) != has_locks
+    assert list((tmp_path / "out").iterdir()) == []

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import resource
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from speechpipe import files
 from speechpipe.errors import OutputError
-from speechpipe.files import LEAST_ROOM, check_room, sha256_bytes, sha256_file, write_atomically
+from speechpipe.files import LEAST_ROOM, check_room, claimed, sha256_bytes, sha256_file, write_atomically
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -165,3 +166,14 @@ def test_room_is_tried_without_a_trace_and_a_full_disk_is_told(tmp_path: Path) -
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_of_several_that_want_one_name_each_gets_its_own(tmp_path: Path) -> None:
+    wanted = tmp_path / "new" / "2026-12-01.html"
+    with ThreadPoolExecutor(8) as threads:
+        got = list(threads.map(claimed, [wanted] * 8))
+    names = {"2026-12-01.html", *(f"2026-12-01-{number}.html" for number in range(2, 9))}
+    assert {path.name for path in got} == {path.name for path in wanted.parent.iterdir()} == names
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        claimed(tmp_path / "file" / "a")

@@ -17,23 +17,12 @@ from speechpipe.repositories.copies import Aside, Erased
 from speechpipe.repositories.knowledge import Knowledge
 from speechpipe.repositories.locations import checked, short
 from speechpipe.repositories.receipts import same_file
-from speechpipe.repositories.rights import is_known, masked, may_show, public_name
+from speechpipe.repositories.rights import is_known, public_name
 from speechpipe.repositories.shelf import Shelf, shelves
 from speechpipe.repositories.tables import RECORD, Tables
 from speechpipe.repositories.tombstones import Graves
+from speechpipe.repositories.walking import left_out_as, recordings
 from speechpipe.settings import Collection, Night
-
-#: Endings of files that may hold sound, in any case.
-MEDIA_ENDINGS = frozenset(
-    {".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".bwf", ".caf", ".dts", ".flac", ".gsm", ".m4a"}
-    | {".m4b", ".mka", ".mp2", ".mp3", ".mpa", ".oga", ".ogg", ".opus", ".ra", ".rf64", ".snd", ".spx", ".tta", ".voc"}
-    | {".w64", ".wav", ".wave", ".wma", ".wv"}
-    | {".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
-    | {".mpg", ".mts", ".mxf", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv"}
-)
-
-#: What file systems and their tools keep for themselves.
-_NOT_ARCHIVE = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN", "@eaDir", "__MACOSX"})
 
 _COPY, _OF_WHICH = "It is an access copy of", "of which the preservation file is transcribed."
 
@@ -119,19 +108,19 @@ class FolderRepository:
             raise RepositoryError(f"{self.source} is not a folder.")
         known, listed = self._known, set()
         table = known.table
-        for location in self._below(PurePosixPath(), known, told):
+        for location in recordings(self.source, known, (self.outputs, self.restricted), told):
             row = known.row(location)
             listed.add(row)
             if row in table.copies:
                 master = known.item(table.copies[row].location)
-                told.append(_left_out(row, f"{_COPY} {public_name(master)}, {_OF_WHICH}", master))
+                told.append(left_out_as(row, f"{_COPY} {public_name(master)}, {_OF_WHICH}", master))
             else:
                 yield known.item(location)
         for row in sorted({*table.items, *table.copies} - listed):
             reason, meant = "It is listed in the metadata, but there is no such file.", known.suspected.get(row)
             if meant is not None:
                 reason += f" {public_name(meant)} may be meant, and is not open until the row names it as it is."
-            told.append(_left_out(row, reason, known.item(row)))
+            told.append(left_out_as(row, reason, known.item(row)))
 
     def item(self, name: str) -> Item:
         """The recording with this identifier, location or public name.
@@ -358,41 +347,3 @@ class FolderRepository:
             gone = True
         if gone:
             raise RepositoryError(f"{self.source} is gone or empty.", cure="Check that it is mounted, then run again.")
-
-    def _below(self, folder: PurePosixPath, known: Knowledge, left_out: list[LeftOut]) -> Iterator[str]:
-        try:
-            with os.scandir(self.source / folder) as scan:
-                entries = sorted(scan, key=lambda entry: os.fsencode(entry.name))
-        except OSError as error:
-            left_out.append(LeftOut(folder.as_posix(), f"This folder cannot be read: {error.strerror or error}."))
-            return
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name in _NOT_ARCHIVE:
-                continue
-            location = (folder / entry.name).as_posix()
-            if entry.is_dir(follow_symlinks=False):
-                if not self._is_outputs(Path(entry.path)):
-                    yield from self._below(folder / entry.name, known, left_out)
-            elif PurePosixPath(entry.name).suffix.lower() in MEDIA_ENDINGS or location in known.table.items:
-                if reason := self._outside(entry):
-                    left_out.append(_left_out(location, reason, known.item(location)))
-                elif entry.is_file():
-                    yield location
-
-    def _outside(self, entry: os.DirEntry[str]) -> str | None:
-        """Why a link is not offered."""
-        if not entry.is_symlink():
-            return None
-        try:
-            path = Path(entry.path).resolve(strict=True)
-        except (OSError, RuntimeError):
-            return "It is a link that leads to no file."
-        return None if path.is_relative_to(self.source.resolve()) else "It is a link that leads out of the collection."
-
-    def _is_outputs(self, folder: Path) -> bool:
-        return folder.resolve() in (self.outputs.resolve(), self.restricted.resolve())
-
-
-def _left_out(location: str, reason: str, item: Item) -> LeftOut:
-    """``location``, which belongs to ``item``, with a name that tells no more of it than may be told."""
-    return LeftOut(location, reason, masked(location) if is_known(item.rights) and not may_show(item) else None)

@@ -10,7 +10,7 @@ import pytest
 
 from speechpipe.errors import MediaNotFound, OutputError, RepositoryError
 from speechpipe.repositories import FolderRepository, Item, LeftOut, Package, Part, Receipt
-from speechpipe.repositories.folder import MEDIA_ENDINGS
+from speechpipe.repositories.walking import MEDIA_ENDINGS
 
 
 def touch(folder: Path, *names: str) -> Path:

@@ -61,6 +61,7 @@ def command(transcript: Path, formats: tuple[str, ...], output: Path | None, ove
     from speechpipe.formats.report import report
     from speechpipe.pipeline.corrections import open_transcript, realigned, stem_of
     from speechpipe.pipeline.traces import record_conversion
+    from speechpipe.repositories.holding import holding
     from speechpipe.settings import Settings
 
     preset = how["captions"]
@@ -84,15 +85,16 @@ def command(transcript: Path, formats: tuple[str, ...], output: Path | None, ove
         sys.stdout.buffer.write(only(written, "-"))
         return
     targets = targets_of(folder, output, written)
-    for path, content in targets.items():
-        refuse_other(path, content, transcript, overwrite)
-    try:
-        record_conversion([transcript, *([opened.original] if opened.original else [])], stem, targets)
-    except OutputError:  # results that may be read and no more
-        note(UNRECORDED)
-    for path, content in targets.items():
-        write_atomically(path, content)
-        say(shown(path))
+    with holding(*{path.parent for path in targets}):  # so that nobody else writes what is looked at here
+        for path, content in targets.items():
+            refuse_other(path, content, transcript, overwrite)
+        try:
+            record_conversion([transcript, *([opened.original] if opened.original else [])], stem, targets)
+        except OutputError:  # results that may be read and no more
+            note(UNRECORDED)
+        for path, content in targets.items():
+            write_atomically(path, content)
+            say(shown(path))
 
 
 def tell(opened: Opened) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from speechpipe import locks
 from speechpipe.cli import cli
+from speechpipe.errors import AlreadyInWork
+from speechpipe.repositories.holding import LOCK
 from speechpipe.transcript import Media, Segment, Transcript, Word
+
+convert_module = import_module("speechpipe.cli.convert")
 
 
 @pytest.fixture
@@ -286,3 +294,26 @@ def test_diff_of_what_is_no_transcript(transcript: Path, tmp_path: Path) -> None
     result = diff(transcript, other)
     assert result.exit_code == 2 and ".alto.xml" in result.output
     assert diff(transcript, tmp_path / "none.vtt").exit_code == 3
+
+
+def test_nobody_else_writes_between_the_look_and_the_files(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    for name in ("refuse_other", "write_atomically"):
+        real = getattr(convert_module, name)
+
+        def look(*arguments: object, real: Callable[..., None] = real) -> None:
+            with ThreadPoolExecutor(1) as another:
+                seen.append(another.submit(is_free, transcript.parent / LOCK).result())
+            real(*arguments)
+
+        monkeypatch.setattr(convert_module, name, look)
+    assert convert(transcript, "--format", "txt").exit_code == 0
+    assert seen == [False, False] and is_free(transcript.parent / LOCK)
+
+
+def is_free(path: Path) -> bool:
+    try:
+        with locks.held(path, "busy", passing=True):
+            return True
+    except AlreadyInWork:
+        return False

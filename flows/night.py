@@ -188,7 +188,7 @@ class Night:
         self.receipts: dict[str, Receipt] = {}
         self.withdrawn: set[str] = set()
         self.note: str | None = None
-        self._reasons: dict[str, str | None] = {}
+        self._reasons: dict[str, str] = {}
         self._waits: str | None = None
         self._waited_for = ""
 
@@ -203,7 +203,8 @@ class Night:
                 undone = self._undone(group)
                 if by_a_person:
                     undone = self._set_aside(undone)
-                self._reasons |= dict.fromkeys(undone if len(group) == 1 else (), failed)
+                if undone and failed and len(group) == 1:
+                    self._fails(undone[0], failed)
                 self.line.ended(group, undone, now())
             if reason := common_reason(self.ended):
                 self.note = f"Stopped early, as every recording fails for one reason: {below(reason)}"
@@ -212,6 +213,11 @@ class Night:
             bar.at(len(self.receipts.keys() | self.withdrawn))
             if not ended:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _fails(self, name: str, reason: str) -> None:
+        """Its run failed and left no receipt, as where its folder is away: that counts towards one reason for all."""
+        self._reasons[name] = reason
+        self.ended.append(Receipt(name, "failed", name, error=reason, message=reason, cure=""))
 
     def break_off(self, why: str) -> None:
         """What is in work ends with this run: what has been done of it is still told."""

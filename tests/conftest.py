@@ -20,7 +20,7 @@ settings.load_profile("speechpipe")
 ROOT = Path(__file__).resolve().parent.parent
 
 # No test sees the models of whoever runs it, nor asks the hub for one.
-os.environ["XDG_DATA_HOME"] = "/dev/null/none"  # no folder can be made there, also not by root
+os.environ["XDG_DATA_HOME"] = "/proc/none"  # no folder can be made there, also not by root
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 
 

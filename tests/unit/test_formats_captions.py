@@ -410,7 +410,8 @@ def test_lanes_are_in_order_of_channel() -> None:
     [
         ("a\n\r\n b\t c", "a b c"),
         ("a\x00b\x08c\x1bd", "abcd"),
-        ("a\x85b\u2028c\x0bd", "a b c d"),
+        ("a\u2029b\u2028c\x0bd", "a b c d"),
+        ("so it was\x85", "so it was…"),
         ("10\u00a0km, 1\u202f000", "10\u00a0km, 1\u202f000"),
         ("e\u0301 \u212b", "é Å"),
         ("x\ud800y\uffff\ufffe", "xy"),

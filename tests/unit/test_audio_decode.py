@@ -17,7 +17,7 @@ from speechpipe.audio import media as media_module
 from speechpipe.audio.readers import reading
 from speechpipe.audio.riff import missing_bytes
 from speechpipe.audio.source import Facts, Source
-from speechpipe.errors import MediaError, MediaNotFound, OutputError, UnreadableMedia, UsageError
+from speechpipe.errors import MediaError, MediaNotFound, MediaUnavailable, OutputError, UnreadableMedia, UsageError
 from tests.containers import KINDS, encode, silent_film
 
 

@@ -127,7 +127,7 @@ def windows_of(recordings: list[str], folder: Path) -> list[str]:
         with workspace.locked(media.name):
             stages = Stages(Transcriber(settings), recording, workspace)
             stages.chunk()
-            chunk = workspace.stage_folder("chunk", stages.chunk_key)
+            chunk = workspace.stage_folder("chunk", stages.keys.chunk)
             for channel in sorted({w["channel"] for w in reference["words"]}, key=str):
                 own = [w for w in stages.plan.windows if w.channel == channel]
                 for window in own:

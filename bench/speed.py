@@ -155,7 +155,7 @@ def windows_of(transcriber: Transcriber, path: Path, folder: Path) -> tuple[list
     with workspace.locked(path.name):
         stages = Stages(transcriber, recording, workspace)
         stages.chunk()
-        chunk = workspace.stage_folder("chunk", stages.chunk_key)
+        chunk = workspace.stage_folder("chunk", stages.keys.chunk)
         windows = list(stages.plan.windows)
         return windows, [Clip(Pcm(chunk / w.file).read(w.start_ms, w.end_ms), LANGUAGE) for w in windows]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from speechpipe import quality
 from speechpipe.pipeline.joining import joined
 from speechpipe.pipeline.plan import Plan
-from speechpipe.pipeline.stages import Stages
+from speechpipe.pipeline.results import Results
 from speechpipe.pipeline.timing import shifted
 from speechpipe.transcript import Outcome, Segment, Transcript
 
@@ -16,10 +16,10 @@ from speechpipe.transcript import Outcome, Segment, Transcript
 SILENT_PEAK_DBFS = -60.0
 
 
-def assemble(stages: Stages, warnings: tuple[str, ...] = ()) -> Transcript:
+def assemble(results: Results, warnings: tuple[str, ...] = ()) -> Transcript:
     """The transcript of a recording whose stages are done."""
-    plan = stages.plan
-    segments = sorted(_segments(stages), key=lambda s: (s.start_ms, -1 if s.channel is None else s.channel, s.end_ms))
+    plan = results.plan
+    segments = sorted(_segments(results), key=lambda s: (s.start_ms, -1 if s.channel is None else s.channel, s.end_ms))
     segments = [replace(segment, id=number) for number, segment in enumerate(quality.flagged(segments), 1)]
     return Transcript(
         media=plan.media,
@@ -27,16 +27,16 @@ def assemble(stages: Stages, warnings: tuple[str, ...] = ()) -> Transcript:
         segments=tuple(segments),
         events=plan.events,
         languages=tuple(dict.fromkeys(s.language for s in segments if s.language)),
-        steps=stages.steps(),
-        warnings=stages.warnings() + warnings,
+        steps=results.steps(),
+        warnings=results.warnings() + warnings,
         complete=plan.decoded.complete,
         incomplete_reason=plan.decoded.incomplete_reason,
     )
 
 
-def _segments(stages: Stages) -> Iterator[Segment]:
-    languages = {window.index: language for window, language, _ in stages.heard()}
-    for window, utterances in joined(stages.timed()):
+def _segments(results: Results) -> Iterator[Segment]:
+    languages = {window.index: language for window, language, _ in results.heard()}
+    for window, utterances in joined(results.timed()):
         for utterance in utterances:
             if not utterance.text.split():
                 continue

@@ -25,9 +25,12 @@ from speechpipe.errors import (
 )
 from speechpipe.flags import wants_a_look
 from speechpipe.pipeline.assembly import assemble
+from speechpipe.pipeline.batches import Progress
 from speechpipe.pipeline.models import Transcriber
+from speechpipe.pipeline.provenance import now
+from speechpipe.pipeline.recording import Recording, Summary
 from speechpipe.pipeline.sameness import unchanged
-from speechpipe.pipeline.stages import Progress, Recording, Stages, Summary, now
+from speechpipe.pipeline.stages import Stages
 from speechpipe.pipeline.withdrawal import refuse_withdrawn
 from speechpipe.repositories.contract import Deposited, Fetched, Item, Package, Receipt, Repository, Status
 from speechpipe.repositories.receipts import same_file
@@ -199,7 +202,7 @@ class Run:
     def transcript(self) -> Transcript:
         """What the stages found; all three must be done."""
         warning = self.transcriber.warning
-        found = assemble(self._stages, (warning,) if warning else ())
+        found = assemble(self._stages.results(), (warning,) if warning else ())
         item = self.item
         return replace(found, identifier=item.identifier, title=item.title, rights=item.rights)
 

@@ -17,17 +17,17 @@ def unchanged(stages: Stages, repository: Repository, item: Item, fetched: Fetch
     Raises:
         RepositoryError: it changed, or its repository went. MediaUnavailable: it went.
     """
-    reads = stages.reads
+    reads = stages.scratch.reads
     try:
         yield
     except MediaNotFound as error:
         raise _gone(repository, item, fetched) from error
-    if stages.reads == reads:
+    if stages.scratch.reads == reads:
         return
     try:
         changed = _has_changed(repository, item, fetched)
     except SpeechpipeError as error:
-        stages.drop_sound()  # with the plan that was made of it, since nobody knows of what
+        stages.scratch.drop()  # with the plan that was made of it, since nobody knows of what
         raise (_gone(repository, item, fetched) if isinstance(error, MediaNotFound) else error) from error
     if changed:
         stages.workspace.clear()

@@ -15,8 +15,10 @@ from speechpipe import audio
 from speechpipe.errors import MediaNotFound, MediaUnavailable, UsageError
 from speechpipe.files import not_read, sha256_file
 from speechpipe.pipeline.assembly import assemble
+from speechpipe.pipeline.batches import Progress
 from speechpipe.pipeline.models import Transcriber
-from speechpipe.pipeline.stages import Progress, Recording, Stages
+from speechpipe.pipeline.recording import Recording
+from speechpipe.pipeline.stages import Stages
 from speechpipe.settings import Settings
 from speechpipe.transcript import Transcript
 from speechpipe.workspace import Workspace
@@ -76,12 +78,12 @@ def _run(transcriber: Transcriber, path: Path, name: str, passing: bool, progres
     with workspace.locked(name):
         stages = Stages(transcriber, recording, workspace, ahead=True)
         for stage in (stages.chunk, stages.transcribe, stages.align):
-            reads = stages.reads
+            reads = stages.scratch.reads
             stage(progress)
-            if stages.reads > reads and _identity(path) != before:
+            if stages.scratch.reads > reads and _identity(path) != before:
                 workspace.clear()
                 raise MediaUnavailable(f"{path} changed while it was read.", cure="Do it again when it rests.")
-        transcript = assemble(stages, (transcriber.warning,) if transcriber.warning else ())
+        transcript = assemble(stages.results(), (transcriber.warning,) if transcriber.warning else ())
         if passing:
             workspace.remove()
         else:

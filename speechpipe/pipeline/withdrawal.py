@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from speechpipe.errors import MediaError, MediaNotFound, RepositoryError, SpeechpipeError, Withdrawn
 from speechpipe.pipeline import traces
-from speechpipe.pipeline.stages import now
+from speechpipe.pipeline.provenance import now
 from speechpipe.repositories.contract import Item, Part, Receipt, Repository
 from speechpipe.repositories.copies import Erased
 from speechpipe.repositories.folder import FolderRepository

@@ -18,7 +18,8 @@ from speechpipe.audio.pcm import Pcm
 from speechpipe.files import sha256_file
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.plan import Plan, Window, write_plan
-from speechpipe.pipeline.stages import Recording, Stages
+from speechpipe.pipeline.recording import Recording
+from speechpipe.pipeline.stages import Stages
 from speechpipe.transcript import Media
 from speechpipe.workspace import Workspace
 from tests.containers import read_channels
@@ -104,14 +105,14 @@ def heard(pcm: NDArray[np.int16], windows: Sequence[Window], work: Path) -> str:
     """What is recognised in windows of our own choosing."""
     transcriber = Transcriber(Settings.load(model=WAV2VEC2, language="en", workspace=work))
     stages = Stages(transcriber, Recording(work / "none.wav", "none.wav", "0" * 64), Workspace(work, "0" * 64))
-    folder = stages.workspace.stage_folder("chunk", stages.chunk_key)
+    folder = stages.workspace.stage_folder("chunk", stages.keys.chunk)
     pcm.tofile(folder / "lane.s16")
     decoded = Decoded((Lane(None, "lane.s16"),), len(pcm) // 16)
     write_plan(folder / "plan.json", Plan(Media("none.wav", sha256="0" * 64), decoded, tuple(windows), ()))
     stages.chunk()
     stages.transcribe()
     stages.align()
-    return assemble(stages).text
+    return assemble(stages.results()).text
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from speechpipe import Settings, Transcriber
 from speechpipe.audio import Decoded, Lane
 from speechpipe.pipeline.assembly import assemble
 from speechpipe.pipeline.plan import Plan, Window, write_plan
-from speechpipe.pipeline.stages import Recording, Stages
+from speechpipe.pipeline.recording import Recording
+from speechpipe.pipeline.stages import Stages
 from speechpipe.transcript import Media, Transcript
 from speechpipe.workspace import Workspace
 
@@ -36,7 +37,7 @@ def transcribed(count: int, work: Path) -> tuple[Transcript, Calls]:
     sha256 = "0" * 64
     transcriber = Transcriber(Settings.load(model="fake", language="nb", workspace=work))
     stages = Stages(transcriber, Recording(work / "reel.wav", "reel.wav", sha256), Workspace(work, sha256))
-    folder = stages.workspace.stage_folder("chunk", stages.chunk_key)
+    folder = stages.workspace.stage_folder("chunk", stages.keys.chunk)
     windows = [Window(i, None, "lane.s16", i * EVERY_MS, i * EVERY_MS + LENGTH_MS) for i in range(count)]
     decoded = Decoded((Lane(None, "lane.s16"),), count * EVERY_MS)
     with (folder / "lane.s16").open("wb") as file:  # silence in holes of the file; something is heard in the windows
@@ -50,7 +51,7 @@ def transcribed(count: int, work: Path) -> tuple[Transcript, Calls]:
         stages.chunk()
         stages.transcribe()
         stages.align()
-        transcript = assemble(stages)
+        transcript = assemble(stages.results())
     finally:
         sys.setprofile(None)
     return transcript, calls

@@ -16,8 +16,9 @@ from speechpipe.errors import EngineError, Interrupted, RepositoryError
 from speechpipe.files import sha256_file
 from speechpipe.pipeline import process
 from speechpipe.pipeline.assembly import assemble
+from speechpipe.pipeline.recording import Recording
 from speechpipe.pipeline.run import Run
-from speechpipe.pipeline.stages import DECODING, Recording, Stages
+from speechpipe.pipeline.stages import DECODING, Stages
 from speechpipe.repositories import FolderRepository
 from speechpipe.workspace import Workspace
 from tests.containers import RATE, read_speech
@@ -97,7 +98,7 @@ def test_the_engine_begins_before_the_decode_is_over_and_the_result_is_the_same(
     assert journal(soon) == journal(plain)
 
     def undated(stages: Stages) -> object:
-        found = assemble(stages)
+        found = assemble(stages.results())
         return replace(found, steps=tuple(replace(step, started=None, ended=None) for step in found.steps))
 
     assert undated(soon) == undated(plain)

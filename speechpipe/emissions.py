@@ -32,6 +32,17 @@ class Emissions:
     def frames(self) -> int:
         return int(self.log_probs.shape[0])
 
+    def cover(self, samples: int) -> bool:
+        """Whether the frames lie over a clip of so many samples, as far as padding and windows let them: all else is
+        the geometry of another model."""
+        step = self.samples_per_frame
+        slack = 4 * step + samples // 10
+        return (
+            step > 0
+            and abs(self.frames * step - samples) <= slack
+            and -slack <= self.first_frame_centre - step // 2 <= slack
+        )
+
 
 class AcousticModel(Protocol):
     """A CTC model: hears clips, tells emissions. Knows nothing of text to align or of the recording's time."""

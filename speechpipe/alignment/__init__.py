@@ -61,17 +61,18 @@ def align(text: str, emissions: Emissions | None, duration_ms: int, method: str 
 
     Aligned words carry a confidence: the geometric mean of their letters' posteriors; None where nothing of the word is
     in the model's alphabet (digits, foreign script). A word of punctuation only has no sound and gets an interpolated,
-    empty time. Without emissions, or where the text cannot be in them (more letters than frames), all times are
-    interpolated, confidence is None and the flag ``alignment_fallback`` says so.
+    empty time. Without emissions, or where the text cannot be in them (more letters than frames), or they not in the
+    clip, all times are interpolated, confidence is None and the flag ``alignment_fallback`` says so.
     """
     written = text.split()
     if not written:
         return Alignment()
-    spans = _spans(written, emissions, search(method)) if emissions is not None else None
-    if emissions is None or spans is None:
-        return Alignment(tuple(interpolate(written, 0, duration_ms)), (FALLBACK,))
-    times = _times(spans, emissions, duration_ms)
-    return Alignment(tuple(_words(written, spans, times)))
+    if emissions is not None and emissions.cover(duration_ms * SAMPLE_RATE // 1000):
+        spans = _spans(written, emissions, search(method))
+        times = _times(spans, emissions, duration_ms) if spans is not None else None
+        if spans is not None and times is not None and not _heaped(times, duration_ms):
+            return Alignment(tuple(_words(written, spans, times)))
+    return Alignment(tuple(interpolate(written, 0, duration_ms)), (FALLBACK,))
 
 
 def interpolate(written: Sequence[str], start_ms: int, end_ms: int) -> list[Word]:
@@ -99,6 +100,12 @@ def _times(spans: Spans, emissions: Emissions, duration_ms: int) -> NDArray[np.i
     starts, ends = np.clip(np.rint(moved), 0, duration_ms).astype(np.int64).T
     ends[:-1] = np.minimum(ends[:-1], starts[1:])
     return np.column_stack([starts, np.maximum(starts, ends)])
+
+
+def _heaped(times: NDArray[np.int64], duration_ms: int) -> bool:
+    """Whether most words were moved out of the clip, and so lie on its edge."""
+    starts, ends = times.T
+    return bool(2 * np.count_nonzero((ends == 0) | (starts == duration_ms)) > len(times))
 
 
 def _words(written: Sequence[str], spans: Spans, times: NDArray[np.int64]) -> list[Word]:

@@ -73,15 +73,15 @@ class CtcEngine(ABC):
 
     def _emissions(self, heard: Sequence[NDArray[np.float32] | None], batch_size: int) -> list[Emissions | None]:
         logits = self._logits([pcm for pcm in heard if pcm is not None], batch_size)
-        return [None if pcm is None else self._emission(next(logits)) for pcm in heard]
+        return [None if pcm is None else self._emission(next(logits), len(pcm)) for pcm in heard]
 
-    def _emission(self, logits: NDArray[np.float32]) -> Emissions | None:
+    def _emission(self, logits: NDArray[np.float32], samples: int) -> Emissions | None:
         layout, width = self._layout, logits.shape[1]
         if width < len(layout.tokens):
             raise BrokenModel(f"vocab.json of {self.info.model} has more tokens than its weights ({width}).")
         if not len(logits):
             return None
-        return Emissions(
+        found = Emissions(
             log_probs=log_softmax(logits),
             tokens=layout.tokens + ("",) * (width - len(layout.tokens)),
             blank_id=layout.blank_id,
@@ -91,6 +91,12 @@ class CtcEngine(ABC):
             case=layout.case,
             boundary_offset_ms=layout.boundary_offset_ms,
         )
+        if not found.cover(samples):
+            raise BrokenModel(
+                f"The model {self.info.model} hears {found.frames} frames in {samples} samples; by its configuration"
+                f" one has {found.samples_per_frame}."
+            )
+        return found
 
 
 def read_layout(model: ModelFiles, folders: Sequence[Path]) -> Layout:

@@ -41,6 +41,36 @@ def test_words_get_the_time_of_their_letters() -> None:
     assert [word.confidence for word in found.words] == [0.9, 0.9]
 
 
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"samples_per_frame": 1},
+        {"samples_per_frame": 0},
+        {"samples_per_frame": -320},
+        {"samples_per_frame": 32_000},
+        {"first_frame_centre": 10**6},
+        {"first_frame_centre": -(10**6)},
+        {"boundary_offset_ms": (60_000, 60_000)},
+        {"boundary_offset_ms": (-60_000, -60_000)},
+    ],
+)
+def test_frames_that_cannot_be_the_clips_time_no_word(geometry: dict[str, object]) -> None:
+    emissions = heard("__t_aa_p_e__|_oo_n_e___" * 4)
+    text = "tape one " * 4
+    assert align(text, emissions, 1_840).flags == ()
+    found = align(text, replace(emissions, **geometry), 1_840)  # type: ignore[arg-type]
+    assert found.flags == (FALLBACK,)
+    assert {word.timing for word in found.words} == {"interpolated"}
+    assert len({word.start_ms for word in found.words}) == 8, "spread, not all at one moment"
+
+
+@pytest.mark.parametrize("samples", [400, 719, 720, 8_000, 480_000])
+def test_frames_as_models_give_them_cover_every_clip(samples: int) -> None:
+    frames = (samples - 400) // 320 + 1
+    assert heard("_" * frames).cover(samples)
+    assert not heard("_" * (frames * 2 + 12)).cover(samples)
+
+
 def test_confidence_is_the_geometric_mean_of_the_letters() -> None:
     emissions = heard("ab")
     emissions.log_probs[1, TOKENS.index("b")] = np.log(0.4)
@@ -132,7 +162,7 @@ def test_words_move_by_the_models_offset_and_give_way_to_the_next() -> None:
 def test_frames_lie_where_the_model_says() -> None:
     emissions = replace(heard("_ab_"), samples_per_frame=160, first_frame_centre=800)
     # Frame 1 is centred on sample 960, from 880 to 1040; frame 2 ends at 1200.
-    assert times(align("ab", emissions, 1000)) == [("ab", 55, 75)]
+    assert times(align("ab", emissions, 85)) == [("ab", 55, 75)]
 
 
 def test_impossible_tokens_still_leave_a_path() -> None:

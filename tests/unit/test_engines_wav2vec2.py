@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import numpy as np
 import pytest
 
 from speechpipe.emissions import Emissions
-from speechpipe.engines import load_acoustic_model
-from speechpipe.engines.contract import ModelFiles
+from speechpipe.engines import load_acoustic_model, load_engine
+from speechpipe.engines.contract import Clip, ModelFiles, Options
 from speechpipe.engines.ctc import PAUSE_MS, greedy_words, log_softmax, read_layout, utterances
 from speechpipe.errors import BrokenModel, UsageError
 from speechpipe.settings import Decoding
@@ -99,6 +101,17 @@ def test_emissions_are_probabilities_of_frames() -> None:
     assert np.allclose(whole.log_probs, louder.log_probs, atol=1e-2)
     last = whole.first_frame_centre + (whole.frames - 1) * whole.samples_per_frame
     assert 0 < last < 16_000
+
+
+@pytest.mark.parametrize("strides", [[1, 1, 1, 1, 1, 1, 1], [5, 2, 2, 2, 2, 2, 200]])
+def test_a_configuration_of_another_model_is_told_by_the_first_clip(strides: list[int], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(MODEL.path, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**config, "conv_stride": strides}))
+    clip = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
+    engine = load_engine("wav2vec2", replace(MODEL, path=folder), Decoding(threads=1))
+    with pytest.raises(BrokenModel, match="hears 149 frames in 48000 samples; by its configuration"):
+        engine.transcribe([Clip(clip)], Options())
 
 
 def test_clips_are_never_padded_to_each_other() -> None:

@@ -1,18 +1,17 @@
-"""The flows under the names that people see, with their forms; and the watch over runs that fall silent."""
+"""The flows under the names that people see, with their forms."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect import Flow
-from prefect.automations import Automation, EventTrigger, Posture
+from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, FlowRun, StateType
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.events import ResourceSpecification
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, FlowRun
 from prefect.states import Cancelled
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.callables import parameter_schema
@@ -29,8 +28,7 @@ from .parameters import DoneRecordings, Exported, How, NewRecordings
 from .recording import transcribe_recording
 from .withdraw import withdraw_recording
 
-#: A run without a heartbeat for this long is dead; three times the heartbeat's interval.
-SILENCE = timedelta(seconds=90)
+SILENCE_WATCH = "Runs without a sign of life have crashed"
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 NEW = "Transcribe new recordings"
 
@@ -163,30 +161,9 @@ def scheduled(run: FlowRun) -> Scheduled | None:
     return Scheduled(str(run.id), at, end_of(until), asks)
 
 
-def crash_silent_runs(within: timedelta = SILENCE) -> None:
-    """Have the server call a run crashed that no longer gives a sign of life, as after a power cut or kill -9."""
+def drop_silence_watch() -> None:
+    """Earlier versions had the server call crashed what gave no sign of life for a while, as a machine that slept gives
+    none either. Whoever has really died is seen by ``serve`` itself, or by its next start."""
     automations: Any = Automation  # typed for asynchronous code too
-    name = "Runs without a sign of life have crashed"
-    try:
-        automations.read(name=name)
-    except ValueError:
-        automation = automations(
-            name=name,
-            trigger=EventTrigger(
-                after={"prefect.flow-run.heartbeat"},
-                expect={"prefect.flow-run.*"},
-                match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-                # Runs with a process of their own: a run within one ends with it, and each event costs the database.
-                match_related=ResourceSpecification({"prefect.resource.role": ["deployment"]}),
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                threshold=1,
-                within=within,
-            ),
-            actions=[
-                ChangeFlowRunState(
-                    name=None, state=StateType.CRASHED, message="The run gave no sign of life any more.", force=False
-                )
-            ],
-        )
-        automation.create()
+    with suppress(ValueError):
+        automations.read(name=SILENCE_WATCH).delete()

@@ -37,10 +37,8 @@ TEMPORARY = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
-#: A run that dies without a word is found by its missing heartbeat; see ``serve.crash_silent_runs``. A slot held by a
-#: killed run must come free although the server was restarted, so leases lie in files.
+#: A slot held by a killed run must come free although the server was restarted, so leases lie in files.
 SERVED = {
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_RUNNER_POLL_FREQUENCY": "3",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     # Events are many and soon of no use; the receipts outlive the runs.

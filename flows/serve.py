@@ -117,7 +117,7 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
     """Deploy the flows and start their runs as they are asked for, until a signal."""
     from prefect.runner import Runner
 
-    from .deployments import crash_silent_runs, deployments, end_missed, refresh_forms
+    from .deployments import deployments, drop_silence_watch, end_missed, refresh_forms
     from .ending import end_leftovers
     from .parameters import how
 
@@ -125,7 +125,7 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
         def handle_sigterm(self, *_: Any, **__: Any) -> None:
             stop()
 
-    crash_silent_runs()
+    drop_silence_watch()
     interrupted = end_leftovers()
     runner = Served(name="speechpipe", pause_on_shutdown=False, limit=int(os.environ[AT_ONCE]) + OTHER_RUNS)
     # Else in a folder of /tmp that all users share, and in which only the first of them may write.

@@ -38,8 +38,9 @@ def _has_changed(repository: Repository, item: Item, fetched: Fetched) -> bool:
     after, before = repository.stat(item), fetched.stat
     if (after.size, after.mtime_ns) != (before.size, before.mtime_ns):
         return True
-    # Another file of the same size and date; or a file system whose numbers do not last.
-    return after.inode != before.inode and repository.fetch(item).sha256 != fetched.sha256
+    # Perhaps another file, with the date of the first; or only its rights changed, or numbers that do not last.
+    touched = (after.inode, after.ctime_ns) != (before.inode, before.ctime_ns)
+    return touched and repository.fetch(item).sha256 != fetched.sha256
 
 
 def _gone(repository: Repository, item: Item, fetched: Fetched) -> SpeechpipeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def transcribe(
 
 def _run(transcriber: Transcriber, path: Path, name: str, passing: bool, progress: Progress | None) -> Transcript:
     try:
-        before, sha256 = _identity(path), sha256_file(path)
+        before, sha256 = path.stat(), sha256_file(path)
     except OSError as error:
         raise not_read(path, error) from error
     recording = Recording(path, name, sha256, transcriber.settings.channels)
@@ -80,7 +81,7 @@ def _run(transcriber: Transcriber, path: Path, name: str, passing: bool, progres
         for stage in (stages.chunk, stages.transcribe, stages.align):
             reads = stages.scratch.reads
             stage(progress)
-            if stages.scratch.reads > reads and _identity(path) != before:
+            if stages.scratch.reads > reads and _has_changed(path, before, sha256):
                 workspace.clear()
                 raise MediaUnavailable(f"{path} changed while it was read.", cure="Do it again when it rests.")
         transcript = assemble(stages.results(), (transcriber.warning,) if transcriber.warning else ())
@@ -91,13 +92,16 @@ def _run(transcriber: Transcriber, path: Path, name: str, passing: bool, progres
         return transcript
 
 
-def _identity(path: Path) -> tuple[int, ...] | None:
-    """What a file keeps as long as nobody writes it or puts another in its place; None where it is gone."""
+def _has_changed(path: Path, before: os.stat_result, sha256: str) -> bool:
+    """As ``sameness`` has it of a recording in a repository."""
     try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+        after = path.stat()
+        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            return True
+        touched = (after.st_ino, after.st_ctime_ns) != (before.st_ino, before.st_ctime_ns)
+        return touched and sha256_file(path) != sha256
+    except OSError as error:
+        raise not_read(path, error) from error
 
 
 @contextmanager

@@ -227,6 +227,28 @@ def test_another_file_of_the_same_size_and_date_put_in_its_place(
     assert receipt.complete, "the same content under another number of the file system is no change"
 
 
+def test_a_file_that_is_written_in_place_and_given_its_old_date(
+    transcriber: Transcriber, repository: FolderRepository
+) -> None:
+    path = repository.source / "a.wav"
+    stat = path.stat()
+
+    def write(*_: object) -> None:
+        with path.open("r+b") as file:
+            file.seek(-4, os.SEEK_END)
+            file.write(b"else")
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    with pytest.raises(RepositoryError, match="changed while it was read"):
+        process(transcriber, repository, repository.item("a.wav"), write)
+    with pytest.raises(MediaUnavailable, match="changed while it was read"):
+        path.write_bytes(path.read_bytes()[:-4] + b"more")
+        stat = path.stat()
+        transcribe(path, settings=transcriber, progress=write)
+    receipt = process(transcriber, repository, repository.item("a.wav"), lambda *_: path.chmod(0o640))
+    assert receipt.complete, "rights that change are no content that does"
+
+
 def test_a_crash_at_one_place_is_damage_and_ends_there(
     transcriber: Transcriber, repository: FolderRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,9 +25,10 @@ from speechpipe import Transcriber, Word, transcribe
 from speechpipe.alignment import align
 from speechpipe.engines import load_acoustic_model
 from speechpipe.engines.contract import ModelFiles
-from speechpipe.engines.ctc import CALIBRATION
+from speechpipe.engines.ctc.engine import CALIBRATION
 from speechpipe.files import write_atomically
-from speechpipe.settings import Decoding, Settings
+from speechpipe.settings import Settings
+from speechpipe.settings.decoding import Decoding
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES, RESULTS = ROOT / "sample_audio", ROOT / "bench" / "results" / "alignment.json"

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench.media import PAGE, between  # noqa: E402
 from speechpipe import audio, chunking  # noqa: E402
-from speechpipe.settings import Chunking  # noqa: E402
+from speechpipe.settings.chunking import Chunking  # noqa: E402
 
 #: Name → settings.
 TRIED = {

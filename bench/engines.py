@@ -34,7 +34,7 @@ from speechpipe.engines.loading import cores
 from speechpipe.files import sha256_file, write_atomically
 from speechpipe.pipeline import Recording
 from speechpipe.pipeline.stages import Stages
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 from speechpipe.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -28,7 +28,7 @@ RESULTS = ROOT / "bench" / "results" / "events.json"
 
 from bench.media import PAGE, between  # noqa: E402
 from speechpipe import audio, chunking  # noqa: E402
-from speechpipe.settings import Chunking  # noqa: E402
+from speechpipe.settings.chunking import Chunking  # noqa: E402
 from tests.containers import Kind, encode  # noqa: E402
 from tests.sounds import RATE, SOUNDS, Sound, coloured, levelled, sound_of  # noqa: E402
 

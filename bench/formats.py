@@ -42,7 +42,8 @@ TEXTS = (
 
 def recording(count: int = WORDS) -> Any:
     """So many words of two people, in segments of 12 words."""
-    from speechpipe.transcript import Media, Segment, Step, Transcript, Word
+    from speechpipe.transcript import Transcript
+    from speechpipe.transcript_data import Media, Segment, Step, Word
 
     drawn, segments, at = random.Random(1), [], 0
     while len(segments) * 12 < count:
@@ -80,8 +81,8 @@ def write(name: str, folder: Path) -> dict[str, Any]:
 
 
 def shape(name: str, _folder: Path) -> dict[str, Any]:
-    from speechpipe.formats.captions import cues
-    from speechpipe.settings import Captions
+    from speechpipe.formats.captions.cues import cues
+    from speechpipe.settings.captions import Captions
 
     transcript = recording()
     return {name: measured(lambda: cues(transcript, Captions()))}

@@ -135,7 +135,7 @@ def measured(what: str, path: Path) -> dict[str, float]:
 def peak_mb() -> float:
     """The largest resident set of this process, and of its readers. Not by ``getrusage``: what is told there of a
     process is at least what its parent held when it was started."""
-    from speechpipe.audio import isolated
+    from speechpipe.audio.reader import isolated
 
     pids = [os.getpid(), *(worker.process.pid for worker in isolated._idle)]
     lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
@@ -152,9 +152,9 @@ def free_mb() -> int:
 def speechpipe(path: Path) -> float:
     """Hours of sound, by the way that every recording takes up to its windows and events."""
     from speechpipe import audio
-    from speechpipe.pipeline.hearing import Hearing
-    from speechpipe.pipeline.planning import decode, make_plan
-    from speechpipe.settings import Chunking
+    from speechpipe.pipeline.chunk.stage import decode, make_plan
+    from speechpipe.pipeline.chunk.voice_activity import Hearing
+    from speechpipe.settings.chunking import Chunking
 
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
         media = audio.probe(path)

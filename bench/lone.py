@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from bench.media import PAGE, between  # noqa: E402
 from speechpipe import audio, chunking  # noqa: E402
 from speechpipe.audio import RATE  # noqa: E402
-from speechpipe.settings import Chunking  # noqa: E402
+from speechpipe.settings.chunking import Chunking  # noqa: E402
 
 #: What is set, and what Silero's own functions and faster-whisper take.
 TRIED = {"as it is set": Chunking(), "from 0.5": Chunking(speech_threshold=0.5, silence_threshold=0.35)}

@@ -25,7 +25,8 @@ sys.path.insert(0, str(ROOT))
 RESULTS = ROOT / "bench" / "results" / "mutate.json"
 
 from bench.media import PAGE, between  # noqa: E402
-from speechpipe.audio import inspect, isolated  # noqa: E402
+from speechpipe.audio import inspect  # noqa: E402
+from speechpipe.audio.reader import isolated  # noqa: E402
 from speechpipe.errors import SpeechpipeError  # noqa: E402
 from speechpipe.pipeline import Transcriber, transcribe  # noqa: E402
 from speechpipe.settings import Settings  # noqa: E402

@@ -34,11 +34,11 @@ from faster_whisper.transcribe import get_suppressed_tokens
 
 from speechpipe import Settings, Transcriber, transcribe
 from speechpipe.audio import Pcm
+from speechpipe.chunking.plan import Window
 from speechpipe.engines.contract import Clip, Options
 from speechpipe.engines.loading import ct2_folder, device_for
 from speechpipe.files import sha256_file
 from speechpipe.pipeline import Recording
-from speechpipe.pipeline.plan import Window
 from speechpipe.pipeline.stages import Stages
 from speechpipe.workspace import Workspace
 

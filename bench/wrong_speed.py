@@ -23,7 +23,7 @@ from bench.media import PAGE, between  # noqa: E402
 from speechpipe import audio, chunking  # noqa: E402
 from speechpipe.chunking.speed import Voice  # noqa: E402
 from speechpipe.errors import SpeechpipeError  # noqa: E402
-from speechpipe.settings import Chunking  # noqa: E402
+from speechpipe.settings.chunking import Chunking  # noqa: E402
 
 FACTORS = {1.0: "its own", 2.0: "twice", 0.5: "half"}
 MOST_S, LEAST_S = 40, 8

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from speechpipe.errors import SpeechpipeError
-from speechpipe.pipeline.report import Row, headline
+from speechpipe.reports.morning import Row, headline
 from speechpipe.stopping import stop_by_ctrl_c
 
-from . import login
-from .environment import TEMPORARY, closed, set_up
-from .parameters import how
+from .forms.parameters import how
 from .places import Places
-from .rows import as_text, explanations
-from .server import HOST, free_port, server
+from .running import login
+from .running.environment import TEMPORARY, closed, set_up
+from .running.server import HOST, free_port, server
+from .seen.rows import as_text, explanations
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def run(source: Path, output: Path, model: str, aligner: str = "auto") -> list[R
     with server(port, home / "server.log") as started:
         # Only now, as Prefect reads its switches when it is imported; and while the server starts.
         from .new import transcribe_new
-        from .night import StoppedEarly
+        from .running.night import StoppedEarly
 
         started.wait_until_healthy()
         state = cast(Any, transcribe_new(how=chosen, return_state=True))

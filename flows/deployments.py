@@ -16,16 +16,17 @@ from prefect.states import Cancelled
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.callables import parameter_schema
 
-from speechpipe.pipeline.queue import Scheduled, local_deadline, missed
+from speechpipe.batch.queue import Scheduled, local_deadline, missed
 
-from .choices import NO_END
-from .ending import unfinished
+from .again import transcribe_again
 from .export import export_formats
+from .forms.choices import NO_END, end_of
+from .forms.parameters import DoneRecordings, Exported, How, NewRecordings
 from .group import transcribe_group
-from .new import end_of, transcribe_again, transcribe_new
-from .night import MISSED
-from .parameters import DoneRecordings, Exported, How, NewRecordings
+from .new import transcribe_new
 from .recording import transcribe_recording
+from .running.ending import unfinished
+from .running.night import MISSED
 from .withdraw import withdraw_recording
 
 SILENCE_WATCH = "Runs without a sign of life have crashed"

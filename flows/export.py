@@ -10,20 +10,20 @@ from typing import Any
 from prefect import State, flow, runtime
 from prefect.states import Completed, Failed
 
+from speechpipe.batch.export import export
 from speechpipe.errors import SpeechpipeError
-from speechpipe.pipeline.export import export
-from speechpipe.pipeline.report import FAILED, LEFT_OUT, Report, Row
+from speechpipe.reports.morning import FAILED, LEFT_OUT, Report, Row
 from speechpipe.repositories.rights import may_show
 from speechpipe.settings import Settings
 
-from .choices import FORMATS
-from .new import folder_of
-from .night import now
-from .parameters import Exported
+from .forms.choices import FORMATS, folder_of
+from .forms.parameters import Exported
 from .places import below
-from .process import EXPORTS, tame
-from .recording import places, row_of, told_in_public
-from .reports import publish
+from .running.held import places
+from .running.night import now
+from .running.process import EXPORTS, tame
+from .seen.artifacts import row_of, told_in_public
+from .seen.reports import publish
 
 log = logging.getLogger("speechpipe.flows")
 

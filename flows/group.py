@@ -9,16 +9,17 @@ from typing import Any
 from prefect import flow, runtime
 from prefect.states import Completed, Failed
 
+from speechpipe.batch.queue import common_reason
 from speechpipe.errors import OutputError, SpeechpipeError
-from speechpipe.pipeline.queue import common_reason
 from speechpipe.repositories.contract import Receipt
 
-from .ending import end_children
-from .parameters import How, SeveralRecordings
+from .forms.parameters import How, SeveralRecordings
 from .places import Found, below
-from .process import tame, turn
-from .recording import places, transcribe_recording, transcriber
-from .within import runs_within
+from .recording import transcribe_recording
+from .running.ending import end_children
+from .running.held import places, transcriber
+from .running.process import tame, turn
+from .running.within import runs_within
 
 log = logging.getLogger("speechpipe.flows")
 

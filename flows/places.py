@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from speechpipe.errors import MediaNotFound, UsageError
 from speechpipe.files import check_room
-from speechpipe.settings import Collection, Night, Settings
+from speechpipe.settings import Settings
+from speechpipe.settings.repositories import Collection, Night
 
 if TYPE_CHECKING:
     from speechpipe.repositories import FolderRepository
@@ -140,7 +141,7 @@ class Places:
     def called(self, name: str) -> str:
         """What to call a recording that somebody asked for as ``name``, where others look on: its name; where there is
         none, ``name`` itself, unless it may mean one of which nothing must be told."""
-        from speechpipe.repositories.spelling import Rows
+        from speechpipe.repositories.metadata.spelling import Rows
 
         if found := self._known.get(name) or self._alike.get(_as_shown(name)):
             return found.name

@@ -8,29 +8,31 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from speechpipe.batch.queue import at_once
 from speechpipe.errors import UsageError, one_line
 from speechpipe.files import explained
-from speechpipe.pipeline.queue import at_once
-from speechpipe.registry.store import Store
+from speechpipe.registry.storing.store import Store
 from speechpipe.settings import Settings
 
-from . import login
-from .environment import OPERATORS, SERVED, closed, set_up
-from .guard import origin
 from .places import Places
-from .process import AT_ONCE, EXPORTS, REPORTS, SERVER_PID, TURNS, hold
-from .server import HOST, is_free, server
+from .running import login
+from .running.environment import OPERATORS, SERVED, closed, set_up
+from .running.guard import origin
+from .running.process import AT_ONCE, EXPORTS, REPORTS, SERVER_PID, TURNS, hold
+from .running.server import HOST, is_free, server
 
 log = logging.getLogger("speechpipe.flows")
 
 #: Besides those at work: a batch that hands out, exports, runs that wait for their turn.
 OTHER_RUNS = 8
 SECONDS_BETWEEN_REFRESHES = 60
+SECONDS_BETWEEN_LOOKS = 3
 LEAST_MODEL_BYTES = 200_000_000
 
 
@@ -72,7 +74,7 @@ def serve(
     if not is_free(port):
         raise UsageError(f"Port {port} is taken.", cure="Choose another with --port.")
     Places(recordings, data / "transcripts").put_into_environment()
-    from .parameters import how  # only now: its forms name the collections
+    from .forms.parameters import how  # only now: its forms name the collections
 
     how(model)  # said now, not when the first run fails
     address = f"http://{HOST}:{port}"
@@ -118,8 +120,8 @@ def run_until_stopped(told: str, stop: Callable[..., None], model: str) -> None:
     from prefect.runner import Runner
 
     from .deployments import deployments, drop_silence_watch, end_missed, refresh_forms
-    from .ending import end_leftovers
-    from .parameters import how
+    from .forms.parameters import how
+    from .running.ending import end_leftovers
 
     class Served(Runner):
         def handle_sigterm(self, *_: Any, **__: Any) -> None:
@@ -144,18 +146,28 @@ def _keep_up(interrupted: list[Any]) -> None:
     """Forget what was withdrawn, go on with the batches that a stop interrupted, then offer new collections and models
     and forget what is withdrawn elsewhere, as they come."""
     from .deployments import go_on, refresh_forms
-    from .traces import Watch
+    from .seen.traces import Watch
 
     pause, withdrawn = threading.Event(), Watch()
     with _told():
         withdrawn.look(Places.from_environment())
     with _told():
         go_on(interrupted)
-    while not pause.wait(SECONDS_BETWEEN_REFRESHES):
+    while not _wait(pause, SECONDS_BETWEEN_REFRESHES):
         with _told():
             refresh_forms()
         with _told():
             withdrawn.look(Places.from_environment())
+
+
+def _wait(pause: threading.Event, seconds: float) -> bool:
+    """Until so much time has passed, a model has come or gone, or ``pause`` is set, of which it tells."""
+    store, began = Store(Settings.load().store_folder), time.monotonic()
+    here = store.installed()
+    while time.monotonic() - began < seconds and store.installed() == here:
+        if pause.wait(SECONDS_BETWEEN_LOOKS):
+            return True
+    return pause.is_set()
 
 
 @contextmanager

@@ -10,15 +10,15 @@ from prefect import flow
 from prefect.states import Completed, Failed
 
 from speechpipe.errors import MediaNotFound, SpeechpipeError, UsageError
-from speechpipe.pipeline import withdrawal
 from speechpipe.repositories.folder import KEPT
 from speechpipe.settings import Settings
+from speechpipe.withdrawal import withdraw
 
-from .parameters import Withdrawn
+from .forms.parameters import Withdrawn
 from .places import below
-from .process import tame
-from .recording import places
-from .traces import forget, names_of
+from .running.held import places
+from .running.process import tame
+from .seen.traces import forget, names_of
 
 log = logging.getLogger("speechpipe.flows")
 
@@ -56,8 +56,8 @@ def withdrawn(what: Withdrawn) -> str:
     """
     settings = Settings.load()
     recordings = find(what.recording)
-    recordings += withdrawal.elsewhere(settings, recordings)
-    done = withdrawal.withdraw(recordings, settings, what.reason, with_corrections=what.with_corrections)
+    recordings += withdraw.elsewhere(settings, recordings)
+    done = withdraw.withdraw(recordings, settings, what.reason, with_corrections=what.with_corrections)
     called = {name for one in places().places for recording in recordings for name in names_of(one, recording.receipt)}
     forget({what.recording, what.recording.strip(), *called})
     files = done.files
@@ -69,7 +69,7 @@ def withdrawn(what: Withdrawn) -> str:
     return below(" ".join(told))
 
 
-def find(name: str) -> list[withdrawal.Recording]:
+def find(name: str) -> list[withdraw.Recording]:
     """What ``name`` means, also where the recording itself is gone already.
 
     Raises:
@@ -79,5 +79,5 @@ def find(name: str) -> list[withdrawal.Recording]:
         for called in (name, name.strip()):
             with suppress(MediaNotFound):
                 if (own := place.own(called)) is not None:
-                    return withdrawal.find(place.repository, own)
+                    return withdraw.find(place.repository, own)
     raise MediaNotFound(f"There is no recording {name!r}, and nothing was done of one.", cure="Check the name.")

@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from speechpipe.errors import SpeechpipeError
     from speechpipe.pipeline import Transcriber, transcribe
     from speechpipe.settings import Settings
-    from speechpipe.transcript import Event, Media, Segment, Step, Transcript, Word
+    from speechpipe.transcript import Transcript
+    from speechpipe.transcript_data import Event, Media, Segment, Step, Word
 
 #: Libraries that tell their makers of their use read these when they are imported, onnxruntime too early for a call.
 _SILENT = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 os.environ.update(_SILENT)
 
 _HOMES = {
-    "Event": "transcript",
-    "Media": "transcript",
-    "Segment": "transcript",
+    "Event": "transcript_data",
+    "Media": "transcript_data",
+    "Segment": "transcript_data",
     "Settings": "settings",
     "SpeechpipeError": "errors",
-    "Step": "transcript",
+    "Step": "transcript_data",
     "Transcriber": "pipeline",
     "Transcript": "transcript",
-    "Word": "transcript",
+    "Word": "transcript_data",
     "transcribe": "pipeline",
 }
 

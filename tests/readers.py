@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from speechpipe.audio import isolated
+from speechpipe.audio.reader import isolated
 
 
 class Readers:
@@ -40,7 +40,7 @@ def failing_disk(number: int, behind: int) -> str:
     """The disk refuses, with this number of error, what lies behind so many bytes of a recording."""
     return textwrap.dedent(f"""
     import io, os
-    from speechpipe.audio import machine
+    from speechpipe.audio.reader import machine
 
     class Disk(io.FileIO):
         def readinto(self, buffer):
@@ -56,7 +56,7 @@ def at_block(count: int, what: str) -> str:
     """``what`` is done by the decoder before it gives its block of this number, counted in pieces as they decode."""
     return textwrap.dedent(f"""
     import os, signal, time
-    from speechpipe.audio.source import Source
+    from speechpipe.audio.reader.source import Source
 
     given = Source.blocks
 
@@ -74,4 +74,8 @@ def readers() -> list[int]:
     """Processes that read media for this one, and for no other test's sake."""
     tasks = Path("/proc/self/task").iterdir()
     found = [child for task in tasks for child in (task / "children").read_text().split()]
-    return [int(child) for child in found if b"speechpipe.audio.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [
+        int(child)
+        for child in found
+        if b"speechpipe.audio.reader.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]

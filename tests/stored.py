@@ -6,8 +6,8 @@ import hashlib
 import struct
 from pathlib import Path
 
-from speechpipe.registry.locks import Lock, LockedFile
-from speechpipe.registry.store import Store
+from speechpipe.registry.storing.locks import Lock, LockedFile
+from speechpipe.registry.storing.store import Store
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -6,7 +6,8 @@ import dataclasses
 
 from hypothesis import strategies as st
 
-from speechpipe.transcript import Event, Media, Revision, Rights, Segment, Step, Stream, Transcript, Word
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Event, Media, Revision, Rights, Segment, Step, Stream, Word
 
 #: Markup, line ends, controls, marks that combine (one with `>`), right to left, emoji, no characters, lone surrogates.
 TROUBLE = [

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from flows.server import PROGRAM  # noqa: E402
+from flows.running.server import PROGRAM  # noqa: E402
 from tests.e2e.served import Served, children  # noqa: E402
 
 RESULT = ROOT / "bench" / "results" / "scale.json"

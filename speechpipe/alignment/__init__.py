@@ -17,7 +17,7 @@ from speechpipe.alignment.letters import Alphabet
 from speechpipe.alignment.viterbi import Search, Spans, force
 from speechpipe.emissions import Emissions
 from speechpipe.errors import DependencyError
-from speechpipe.transcript import Word
+from speechpipe.transcript_data import Word
 
 FALLBACK = "alignment_fallback"
 SAMPLE_RATE = 16_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from speechpipe.audio.arrays import write_array, write_wav
 from speechpipe.audio.decode import decode
-from speechpipe.audio.inspection import Inspection
-from speechpipe.audio.isolated import inspect, probe
 from speechpipe.audio.pcm import RATE, Channel, Decoded, Lane, Pcm
+from speechpipe.audio.reader.inspection import Inspection
+from speechpipe.audio.reader.isolated import inspect, probe
 
 __all__ = [
     "RATE",

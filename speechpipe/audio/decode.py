@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe.audio.channels import Layout, check, choose, even, parse
-from speechpipe.audio.isolated import PATIENCE, Exchange
 from speechpipe.audio.pcm import RATE, SAMPLE_BYTES, Decoded, LaneWriter, Pcm, milliseconds
+from speechpipe.audio.reader.isolated import PATIENCE, Exchange
 from speechpipe.audio.watch import Watch
 from speechpipe.errors import OutputError, UnreadableMedia
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe.audio.pcm import RATE
-from speechpipe.audio.source import RATES, Source
+from speechpipe.audio.reader.source import RATES, Source
 
 #: Seconds looked at in all; a recording no longer than this is looked at whole.
 SECONDS = 400

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from speechpipe.audio import RATE, Pcm
 from speechpipe.chunking.activity import FRAME_MS, FRAME_SAMPLES
 from speechpipe.chunking.windows import Window
-from speechpipe.transcript import Event, EventKind
+from speechpipe.transcript_data import Event, EventKind
 
 MIN_EVENT_MS = 1_000
 SILENCE_DBFS = -60.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe.chunking.activity import FRAME_MS
-from speechpipe.settings import Chunking
+from speechpipe.settings.chunking import Chunking
 
 #: A longer pause always ends a window: what sounds in it is nothing for the engine. Short windows: an eighth of them.
 MAX_PAUSE_MS = 2_000

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from speechpipe.cli.console import ReaderGone, fault, interrupted, reader_gone, report, speak_safely
+from speechpipe.console.terminal import ReaderGone, fault, interrupted, reader_gone, report, speak_safely
 from speechpipe.errors import SpeechpipeError, UsageError
 from speechpipe.installed import version
 from speechpipe.stopping import EXIT_CODE, asked_to_stop, end_by_ctrl_c, leave, stop_by_ctrl_c

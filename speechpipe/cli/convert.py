@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from speechpipe.cli.console import note, say, shown
 from speechpipe.cli.options import captions_option, formats_option
+from speechpipe.console.terminal import note, say, shown
 from speechpipe.errors import OutputError, UsageError
 from speechpipe.files import explained, read_bytes, write_atomically
 
 if TYPE_CHECKING:
-    from speechpipe.pipeline.corrections import Opened
+    from speechpipe.corrections.files import Opened
 
 EPILOG = """\b
 Examples:
@@ -57,12 +57,12 @@ def command(transcript: Path, formats: tuple[str, ...], output: Path | None, ove
     A file that exists and differs is left alone, since a person may have corrected it; --overwrite replaces it, but
     never the one that is read.
     """
+    from speechpipe.corrections.files import open_transcript, realigned, stem_of
     from speechpipe.formats import compose
-    from speechpipe.formats.report import report
-    from speechpipe.pipeline.corrections import open_transcript, realigned, stem_of
-    from speechpipe.pipeline.traces import record_conversion
-    from speechpipe.repositories.holding import holding
+    from speechpipe.formats.captions.limits import report
+    from speechpipe.repositories.results.holding import holding
     from speechpipe.settings import Settings
+    from speechpipe.withdrawal.traces import record_conversion
 
     preset = how["captions"]
     settings = Settings.load(captions=preset, aligner=how["aligner"])

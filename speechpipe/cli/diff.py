@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from speechpipe.cli.console import note, say, say_json, shown
 from speechpipe.cli.options import json_option
+from speechpipe.console.terminal import note, say, say_json, shown
 from speechpipe.files import write_atomically
 
 EPILOG = """\b
@@ -24,12 +24,12 @@ Examples:
 @json_option
 def command(old: Path, new: Path, html: Path | None, as_json: bool) -> None:
     """Show which words differ between two transcripts of a recording, in any of the formats that can be read."""
-    from speechpipe.formats.correction import check_same_recording
-    from speechpipe.formats.difference import difference
-    from speechpipe.formats.difference_page import page
-    from speechpipe.formats.json_correction import settled
-    from speechpipe.formats.vtt import timestamp
-    from speechpipe.pipeline.corrections import read_file
+    from speechpipe.corrections.files import read_file
+    from speechpipe.formats.captions.vtt import timestamp
+    from speechpipe.formats.comparing.correction import check_same_recording
+    from speechpipe.formats.comparing.difference import difference
+    from speechpipe.formats.comparing.json_correction import settled
+    from speechpipe.formats.page.difference_page import page
 
     before, after = read_file(old), read_file(new)
     check_same_recording(before, after)

@@ -15,8 +15,8 @@ from typing import Literal
 import click
 
 from speechpipe import locks
-from speechpipe.cli.console import say, say_json, shown
 from speechpipe.cli.options import json_option
+from speechpipe.console.terminal import say, say_json, shown
 from speechpipe.errors import DependencyError, SpeechpipeError, one_line
 from speechpipe.installed import flows_module, version
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechpipe.cli.console import progress_for, say, say_json, shown
 from speechpipe.cli.options import json_option
+from speechpipe.console.terminal import progress_for, say, say_json, shown
 from speechpipe.errors import SpeechpipeError
-from speechpipe.transcript import Media, Stream
+from speechpipe.transcript_data import Media, Stream
 
 if TYPE_CHECKING:
     from speechpipe.audio import Inspection
-    from speechpipe.pipeline.survey import Survey
+    from speechpipe.survey.listening import Survey
 
 EPILOG = """\b
 Examples:
@@ -71,8 +71,8 @@ def command(
 
 
 def _listen(media: Path, channels: str | None, streams: str | None) -> Survey:
-    from speechpipe.pipeline.survey import survey
     from speechpipe.settings import Settings
+    from speechpipe.survey.listening import survey
 
     progress = progress_for(media, quiet=False)
     try:
@@ -83,7 +83,7 @@ def _listen(media: Path, channels: str | None, streams: str | None) -> Survey:
 
 def _draw(survey: Survey, picture: Path) -> None:
     from speechpipe.files import explained, write_atomically
-    from speechpipe.pipeline.waveform import draw
+    from speechpipe.survey.waveform import draw
 
     with explained(picture):
         write_atomically(picture, draw(survey))

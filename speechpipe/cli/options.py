@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from speechpipe.errors import UnknownFormat, UsageError
-from speechpipe.settings import CAPTION_PRESETS, FORMATS
+from speechpipe.settings.captions import CAPTION_PRESETS, FORMATS
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 

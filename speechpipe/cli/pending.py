@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechpipe.cli.console import say, say_json, shown
 from speechpipe.cli.options import json_option
+from speechpipe.console.terminal import say, say_json, shown
 from speechpipe.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from speechpipe.cli.console import shown
+from speechpipe.console.terminal import shown
 
 
 def width() -> int:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from speechpipe.cli.console import fault, note, progress_for, report, say, say_json, shown, stopped_by_sigterm
 from speechpipe.cli.options import (
     captions_option,
     formats_option,
@@ -20,6 +19,7 @@ from speechpipe.cli.options import (
     model_for_option,
     vocabulary_option,
 )
+from speechpipe.console.terminal import fault, note, progress_for, report, say, say_json, shown, stopped_by_sigterm
 from speechpipe.errors import BatchFailed, Interrupted, SpeechpipeError, UsageError
 from speechpipe.stopping import asked_to_stop
 
@@ -224,7 +224,7 @@ def prepare(
     quiet: bool, accepted_licences: tuple[str, ...] = (), vocabulary: tuple[str, ...] | None = None, **asked: Any
 ) -> Transcriber:
     """A transcriber with what was asked for checked, and fetched, before any work. Raises UsageError, EngineError."""
-    from speechpipe.cli.fetching import Fetching, fetching_progress
+    from speechpipe.console.fetching import Fetching, fetching_progress
     from speechpipe.pipeline import Transcriber
     from speechpipe.settings import Settings
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechpipe.cli.console import note, say, say_json, shown
 from speechpipe.cli.options import json_option
+from speechpipe.console.terminal import note, say, say_json, shown
 from speechpipe.errors import MediaNotFound, UsageError
 
 if TYPE_CHECKING:
-    from speechpipe.pipeline.withdrawal import Recording, Withdrawal
     from speechpipe.repositories import FolderRepository, Receipt
     from speechpipe.settings import Settings
+    from speechpipe.withdrawal.withdraw import Recording, Withdrawal
 
 EPILOG = """\b
 Examples:
@@ -58,18 +58,18 @@ def command(
     as_json: bool,
 ) -> int:
     """Erase everything made of a recording and keep it from being done again."""
-    from speechpipe.pipeline import withdrawal
     from speechpipe.settings import Settings
+    from speechpipe.withdrawal import withdraw
 
     settings = Settings.load()
     where = places(settings, collection, folder, output, name)
     if is_lifted:
         return lift(name, where, as_json)
     recordings = found(name, where)
-    recordings += withdrawal.elsewhere(settings, recordings)
+    recordings += withdraw.elsewhere(settings, recordings)
     if not yes:
-        ask(recordings, withdrawal.corrections(recordings), with_corrections)
-    done = withdrawal.withdraw(recordings, settings, reason, with_corrections=with_corrections)
+        ask(recordings, withdraw.corrections(recordings), with_corrections)
+    done = withdraw.withdraw(recordings, settings, reason, with_corrections=with_corrections)
     tell(done, as_json)
     return 0
 
@@ -129,11 +129,11 @@ def found(name: str, where: list[Place]) -> list[Recording]:
     Raises:
         MediaNotFound: nothing. UsageError: several collections know one of this name, or there is none to ask.
     """
-    from speechpipe.pipeline import withdrawal
+    from speechpipe.withdrawal import withdraw
 
     known: dict[str | None, list[Recording]] = {}
     for place in where:
-        find = withdrawal.find if place.label is not None else withdrawal.of_file
+        find = withdraw.find if place.label is not None else withdraw.of_file
         with suppress(MediaNotFound):
             known[place.label] = find(place.repository, place.called)
     labels = [label for label in known if label is not None]
@@ -187,12 +187,12 @@ def tell(done: Withdrawal, as_json: bool) -> None:
 
 
 def lift(name: str, where: list[Place], as_json: bool) -> int:
-    from speechpipe.pipeline import withdrawal
+    from speechpipe.withdrawal import withdraw
 
     lifted: list[Receipt] = []
     for place in where:
         with suppress(MediaNotFound):
-            lifted += withdrawal.lift(place.repository, place.called)
+            lifted += withdraw.lift(place.repository, place.called)
     if not lifted:
         raise MediaNotFound(f"{name!r} was not withdrawn.", cure="Check the name and the collection.")
     names = list(dict.fromkeys(receipt.identifier for receipt in lifted))

@@ -12,7 +12,7 @@ from speechpipe.engines.contract import ALL_OPTIONS, Engine, ModelFiles, Options
 from speechpipe.engines.loading import checked_options, missing_package
 from speechpipe.engines.torch_loading import WEIGHTS
 from speechpipe.errors import UnknownEngine, UsageError
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 
 
 class Row(NamedTuple):
@@ -37,21 +37,21 @@ _CTC = ("wav2vec2-ctc", "wav2vec2-bert-ctc", "hubert-ctc")
 #: A new engine is one module and one row; where several run a model, the first that has its files is chosen.
 ENGINES: Mapping[str, Row] = MappingProxyType(
     {
-        "faster-whisper": Row({"whisper": "faster_whisper"}, _CTRANSLATE2, "faster-whisper"),
-        "wav2vec2": Row({"wav2vec2-ctc": "wav2vec2"}, _CTRANSLATE2, "ctranslate2"),
+        "faster-whisper": Row({"whisper": "whisper.faster_whisper"}, _CTRANSLATE2, "faster-whisper"),
+        "wav2vec2": Row({"wav2vec2-ctc": "ctc.wav2vec2"}, _CTRANSLATE2, "ctranslate2"),
         "transformers": Row(
-            {"whisper": "transformers_whisper", **dict.fromkeys(_CTC, "transformers_ctc")},
+            {"whisper": "whisper.on_transformers", **dict.fromkeys(_CTC, "ctc.on_transformers")},
             WEIGHTS,
             "transformers",
             "transformers",
         ),
         "torchaudio": Row(
-            dict.fromkeys(("wav2vec2-ctc", "hubert-ctc"), "torchaudio_bundle"),
+            dict.fromkeys(("wav2vec2-ctc", "hubert-ctc"), "ctc.torchaudio_bundle"),
             ("bundle.json",),
             "torchaudio",
             "torchaudio",
         ),
-        "whisper": Row({"whisper": "openai_whisper"}, (*WEIGHTS, "model.pt"), "openai-whisper", "openai"),
+        "whisper": Row({"whisper": "whisper.openai_whisper"}, (*WEIGHTS, "model.pt"), "openai-whisper", "openai"),
         "fake": Row(dict.fromkeys(("fake", "whisper", "wav2vec2-ctc"), "fake"), (), "numpy"),
     }
 )

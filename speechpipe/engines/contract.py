@@ -10,8 +10,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from speechpipe.settings import Decoding
-from speechpipe.transcript import Word
+from speechpipe.settings.decoding import Decoding
+from speechpipe.transcript_data import Word
 
 SAMPLE_RATE = 16_000
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speechpipe import languages
 from speechpipe.engines.contract import SAMPLE_RATE, Clip, ModelFiles, Options, Result, Utterance
 from speechpipe.engines.loading import checked_options, checked_pcm, clip_ms, info_of, refuse_prompts
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 
 MS_PER_WORD = 500
 #: The louder the half second, the later in the list: a scale from -60 dB of full scale in steps of 6 dB.

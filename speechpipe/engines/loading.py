@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from speechpipe.engines.contract import SAMPLE_RATE, Clip, EngineInfo, ModelFiles, Options
 from speechpipe.errors import BrokenModel, DependencyError, EngineError, SpeechpipeError, UsageError
 from speechpipe.files import model_not_read, read_bytes
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 
 MAX_CLIP_MS = 30_000
 

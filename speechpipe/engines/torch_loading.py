@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechpipe.engines.contract import SAMPLE_RATE, ModelFiles
-from speechpipe.engines.ctc import Stride, geometry
+from speechpipe.engines.ctc.engine import Stride, geometry
 from speechpipe.engines.loading import Device, cores, loading, missing_package, read_json, require
 from speechpipe.errors import BrokenModel, UsageError
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 
 #: What each device computes in, its default first. Half precision is for CUDA alone: elsewhere it is slow or wrong.
 COMPUTE_TYPES = {"cuda": ("float16", "float32"), "mps": ("float32",), "cpu": ("float32",)}

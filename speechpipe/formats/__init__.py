@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,9 +10,10 @@ from types import MappingProxyType, ModuleType
 
 from speechpipe.errors import OutputError, UnknownFormat, UsageError
 from speechpipe.files import write_atomically
+from speechpipe.formats.names import file_name
 from speechpipe.formats.provenance import withhold
-from speechpipe.settings import DEFAULT_FORMATS, Captions
-from speechpipe.transcript import Transcript
+from speechpipe.settings.captions import DEFAULT_FORMATS, Captions
+from speechpipe.transcript_data import TranscriptData
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,20 @@ class Format:
 
 _HERE = "speechpipe.formats"
 _ROWS = (
-    Format("vtt", ".vtt", f"{_HERE}.vtt", "text/vtt", reader=f"{_HERE}.vtt_reader"),
-    Format("alto", ".alto.xml", f"{_HERE}.alto", "application/xml", reader=f"{_HERE}.alto_reader"),
+    Format("vtt", ".vtt", f"{_HERE}.captions.vtt", "text/vtt", reader=f"{_HERE}.reading.vtt"),
+    Format("alto", ".alto.xml", f"{_HERE}.archive.alto", "application/xml", reader=f"{_HERE}.reading.alto"),
     Format("json", ".json", f"{_HERE}.json", "application/json", reader=f"{_HERE}.json", lossless=True),
-    Format("txt", ".txt", f"{_HERE}.txt", "text/plain"),
-    Format("srt", ".srt", f"{_HERE}.srt", "application/x-subrip", reader=f"{_HERE}.srt_reader"),
-    Format("words.vtt", ".words.vtt", f"{_HERE}.words_vtt", "text/vtt", reader=f"{_HERE}.vtt_reader"),
-    Format("tsv", ".words.tsv", f"{_HERE}.tsv", "text/tab-separated-values"),
-    Format("html", ".html", f"{_HERE}.html", "text/html"),
-    Format("mets", ".mets.xml", f"{_HERE}.mets", "application/xml", describes=True),
+    Format("txt", ".txt", f"{_HERE}.plain.txt", "text/plain"),
+    Format("srt", ".srt", f"{_HERE}.captions.srt", "application/x-subrip", reader=f"{_HERE}.reading.srt"),
+    Format("words.vtt", ".words.vtt", f"{_HERE}.captions.words_vtt", "text/vtt", reader=f"{_HERE}.reading.vtt"),
+    Format("tsv", ".words.tsv", f"{_HERE}.plain.tsv", "text/tab-separated-values"),
+    Format("html", ".html", f"{_HERE}.page.recording", "text/html"),
+    Format("mets", ".mets.xml", f"{_HERE}.archive.mets", "application/xml", describes=True),
 )
 FORMATS: Mapping[str, Format] = MappingProxyType({row.name: row for row in _ROWS})
 
 
-def write(transcript: Transcript, name: str, captions: Captions | None = None) -> bytes:
+def write(transcript: TranscriptData, name: str, captions: Captions | None = None) -> bytes:
     """The transcript in the format ``name``, as UTF-8 bytes; ``captions`` shapes the cues of all that has cues.
 
     Raises:
@@ -69,7 +69,7 @@ def write(transcript: Transcript, name: str, captions: Captions | None = None) -
 
 
 def parts(
-    transcript: Transcript, names: Iterable[str], captions: Captions | None = None
+    transcript: TranscriptData, names: Iterable[str], captions: Captions | None = None
 ) -> tuple[dict[str, bytes], Callable[[Mapping[str, bytes]], dict[str, bytes]]]:
     """The transcript in several formats, by suffix: those that stand alone, and a function for those that describe
     the others, once these and their names are known.
@@ -84,7 +84,7 @@ def parts(
 
 
 def compose(
-    transcript: Transcript,
+    transcript: TranscriptData,
     names: Iterable[str],
     stem: str,
     captions: Captions | None = None,
@@ -104,7 +104,7 @@ def compose(
     return files | {stem + suffix: content for suffix, content in describe(package).items()}
 
 
-def read(content: bytes, name: str) -> Transcript:
+def read(content: bytes, name: str) -> TranscriptData:
     """Read a file that ``write`` wrote and a person may have corrected; what was repaired stands in ``warnings``.
 
     From json all comes back; from the others what they hold.
@@ -116,7 +116,7 @@ def read(content: bytes, name: str) -> Transcript:
     if row.reader is None:
         readable = ", ".join(row.name for row in _ROWS if row.readable)
         raise UsageError(f"A transcript cannot be read from {name}.", cure=f"Give it as: {readable}.")
-    transcript: Transcript = import_module(row.reader).read(content)
+    transcript: TranscriptData = import_module(row.reader).read(content)
     return transcript
 
 
@@ -136,7 +136,7 @@ def suffix(name: str) -> str:
 
 
 def save(
-    transcript: Transcript, path: Path, formats: Iterable[str] | None = None, captions: Captions | None = None
+    transcript: TranscriptData, path: Path, formats: Iterable[str] | None = None, captions: Captions | None = None
 ) -> list[Path]:
     """Write to the file ``path`` (format by its ending), or into the folder ``path`` as NAME.EXT.*, and return what
     was written.
@@ -166,12 +166,6 @@ def save(
     return list(contents)
 
 
-def file_name(transcript: Transcript) -> str:
-    """The recording's own file name, safe to join to a folder: ``media.name`` may come from anywhere."""
-    last = re.split(r"[/\\]", transcript.media.name)[-1].replace("\0", "")
-    return last if last.strip(". ") else "transcript"
-
-
 def _row(name: str) -> Format:
     if name not in FORMATS:
         raise UnknownFormat(f"There is no format {name!r}; there are {_choices()}.")
@@ -184,7 +178,7 @@ def _ending(path: Path) -> Format | None:
     return max(fitting, key=lambda row: len(row.suffix), default=None)
 
 
-def _describe(row: Format, transcript: Transcript, captions: Captions | None, files: Mapping[str, bytes]) -> bytes:
+def _describe(row: Format, transcript: TranscriptData, captions: Captions | None, files: Mapping[str, bytes]) -> bytes:
     limits = captions or Captions.model_validate({})
     types = {name: other.media_type if (other := _ending(Path(name))) else "application/octet-stream" for name in files}
     module: ModuleType = import_module(row.module)

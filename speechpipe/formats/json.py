@@ -9,8 +9,8 @@ import re
 from typing import Any, NoReturn
 
 from speechpipe.errors import UsageError, one_line
-from speechpipe.settings import Captions
-from speechpipe.transcript import Segment, Transcript
+from speechpipe.settings.captions import Captions
+from speechpipe.transcript_data import Segment, TranscriptData
 
 _SEGMENT = tuple(field for field in dataclasses.fields(Segment) if field.name != "words")
 #: A line for each field, segment and word: people read and compare them so. Within a string each quotation mark has a
@@ -19,7 +19,7 @@ _LINES = {'"segments": [{': '"segments": [\n{', '}, {"id": ': '},\n{"id": '}
 _LINES |= {'"words": [{': '"words": [\n{', '}, {"text": ': '},\n{"text": '}
 
 
-def write(transcript: Transcript, _captions: Captions) -> bytes:
+def write(transcript: TranscriptData, _captions: Captions) -> bytes:
     plain = dataclasses.replace(transcript, segments=()).to_dict()
     plain["segments"] = [_segment(segment) for segment in transcript.segments]
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -47,14 +47,14 @@ def _segment(segment: Segment) -> dict[str, Any]:
     return fields
 
 
-def read(content: bytes) -> Transcript:
+def read(content: bytes) -> TranscriptData:
     """Raises UsageError: it is not JSON, or no transcript of this version."""
     try:
         text = content.decode("utf-8-sig")
         data = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
         if not isinstance(data, dict):
             raise ValueError("not an object")
-        return Transcript.from_dict(data)
+        return TranscriptData.from_dict(data)
     except RecursionError as error:
         raise _no_transcript("nested too deeply") from error
     except (ValueError, OverflowError) as error:

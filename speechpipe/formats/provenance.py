@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from speechpipe.formats.text import clean
-from speechpipe.transcript import Media, Outcome, Revision, Rights, Step, Transcript
+from speechpipe.transcript_data import Media, Outcome, Revision, Rights, Step, TranscriptData
 
 #: Outcomes without speech, as a sentence.
 OUTCOMES: dict[Outcome, str] = {
@@ -32,7 +32,7 @@ _CORRECTED = re.compile(r"(?:Machine-generated transcript|Transcript); corrected
 _STEP = re.compile(r"([^,]*) ([^ ,]*)(?:, model (.+?))?(?:, revision (.+?))?(?:, sha256 (\w+))?")
 
 
-def statement(transcript: Transcript) -> str:
+def statement(transcript: TranscriptData) -> str:
     """Whether a person has read it."""
     if transcript.revision is not None:
         made = "Machine-generated transcript" if transcript.steps else "Transcript"
@@ -40,7 +40,7 @@ def statement(transcript: Transcript) -> str:
     return NOT_REVIEWED if transcript.steps else ORIGIN_UNKNOWN
 
 
-def findings(transcript: Transcript) -> list[str]:
+def findings(transcript: TranscriptData) -> list[str]:
     """What a reader must know who sees little or no text, or not all of it."""
     found = [OUTCOMES[transcript.outcome]] if transcript.outcome in OUTCOMES else []
     if not transcript.complete:
@@ -49,18 +49,18 @@ def findings(transcript: Transcript) -> list[str]:
     return found + [clean(warning) for warning in transcript.warnings if warning.startswith(WITHHELD)]
 
 
-def rights(transcript: Transcript) -> list[tuple[str, str]]:
+def rights(transcript: TranscriptData) -> list[tuple[str, str]]:
     """Name and text of what the repository says may be done."""
     known = {"Rights": transcript.rights.statement, "Access": transcript.rights.access}
     return [(name, clean(text)) for name, text in known.items() if text and clean(text)]
 
 
-def note(transcript: Transcript, header: bool) -> list[str]:
+def note(transcript: TranscriptData, header: bool) -> list[str]:
     """What a file tells of itself: all provenance or, without the header, only what must not go untold."""
     return provenance(transcript) if header else findings(transcript)
 
 
-def provenance(transcript: Transcript) -> list[str]:
+def provenance(transcript: TranscriptData) -> list[str]:
     """Title, source, languages, rights, statement, findings and steps, one a line."""
     media = transcript.media
     named = {"Title": transcript.title, "Identifier": transcript.identifier}
@@ -89,12 +89,12 @@ def told(step: Step) -> str:
     )
 
 
-def created(transcript: Transcript) -> str | None:
+def created(transcript: TranscriptData) -> str | None:
     """When the last step ended."""
     return max((step.ended for step in transcript.steps if step.ended), default=None)
 
 
-def settings_digest(transcript: Transcript) -> str | None:
+def settings_digest(transcript: TranscriptData) -> str | None:
     """SHA-256 (its first 16 digits) of what the steps were set to: two transcripts made alike have the same."""
     if not any(step.settings for step in transcript.steps):
         return None
@@ -103,7 +103,7 @@ def settings_digest(transcript: Transcript) -> str | None:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode("ascii")).hexdigest()[:16]
 
 
-def withhold(transcript: Transcript, flags: tuple[str, ...]) -> Transcript:
+def withhold(transcript: TranscriptData, flags: tuple[str, ...]) -> TranscriptData:
     """The transcript without the segments that have one of the flags; each is told of in the warnings."""
     held = [segment for segment in transcript.segments if not set(flags).isdisjoint(segment.flags)]
     if not held:
@@ -123,7 +123,7 @@ def is_told(line: str) -> bool:
     return is_sentence or _FACT.fullmatch(line) is not None or _step(line, what) is not None
 
 
-def known(lines: Sequence[str]) -> Transcript:
+def known(lines: Sequence[str]) -> TranscriptData:
     """What lines of ``provenance`` tell, as a transcript without segments; others are passed over."""
     told_of = dict(reversed([(name, text) for name, _, text in (line.partition(": ") for line in lines) if text]))
     source = re.fullmatch(r"(.*?)(?:, (\d{1,12})\.(\d{3}) s)?", told_of.get("Source", ""))
@@ -136,7 +136,7 @@ def known(lines: Sequence[str]) -> Transcript:
     if steps and made:
         steps[-1] = replace(steps[-1], ended=made)
     sentences = {sentence: outcome for outcome, sentence in OUTCOMES.items()}
-    return Transcript(
+    return TranscriptData(
         media=Media(name or "", sha256=told_of.get("SHA-256"), duration_ms=duration),
         outcome=next((sentences[line] for line in lines if line in sentences), "speech"),
         languages=tuple(told_of["Languages"].split(", ")) if "Languages" in told_of else (),

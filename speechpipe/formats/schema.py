@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from speechpipe.transcript import READABLE_VERSIONS, SCHEMA_VERSION, Transcript
+from speechpipe.transcript_data import READABLE_VERSIONS, SCHEMA_VERSION, TranscriptData
 
 #: What the types do not say, by dataclass and field.
 BOUNDS: Mapping[tuple[str, str], Mapping[str, Any]] = {
@@ -30,7 +30,7 @@ _PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean", NoneT
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of what ``Transcript.to_dict`` gives and ``from_dict`` takes."""
     definitions: dict[str, Any] = {}
-    top = _object(Transcript, definitions)
+    top = _object(TranscriptData, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:speechpipe:transcript:{SCHEMA_VERSION}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from speechpipe.formats.text import clean
-from speechpipe.transcript import Segment, Transcript
+from speechpipe.transcript_data import Segment, TranscriptData
 
 #: A silence this long ends a turn even when nobody else speaks, so that a monologue has paragraphs.
 PAUSE_MS = 2_000
@@ -44,13 +44,13 @@ def lane_of(segment: Segment) -> Lane:
     return Lane(segment.channel, clean(segment.speaker) or None if segment.speaker else None)
 
 
-def lanes(transcript: Transcript) -> list[Lane]:
+def lanes(transcript: TranscriptData) -> list[Lane]:
     """The lanes that speak, by channel, then in order of appearance."""
     seen = dict.fromkeys(lane_of(segment) for segment in in_order(transcript.segments) if clean(segment.text))
     return sorted(seen, key=lambda lane: -1 if lane.channel is None else lane.channel)
 
 
-def turns(transcript: Transcript) -> list[Turn]:
+def turns(transcript: TranscriptData) -> list[Turn]:
     """The turns in order of time; segments without text are nobody's turn."""
     found: list[list[Segment]] = []
     for segment in in_order(transcript.segments):

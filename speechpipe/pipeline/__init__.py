@@ -6,10 +6,10 @@ one. All of them are the same stages over the same workspace.
 
 from __future__ import annotations
 
-from speechpipe.pipeline.batches import Progress
-from speechpipe.pipeline.models import Transcriber
+from speechpipe.pipeline.journals.batches import Progress
 from speechpipe.pipeline.recording import Recording, Summary
 from speechpipe.pipeline.run import Run, process
 from speechpipe.pipeline.sources import transcribe
+from speechpipe.pipeline.transcriber import Transcriber
 
 __all__ = ["Progress", "Recording", "Run", "Summary", "Transcriber", "process", "transcribe"]

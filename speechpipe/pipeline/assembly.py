@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from speechpipe import quality
+from speechpipe.chunking.plan import Plan
 from speechpipe.pipeline.joining import joined
-from speechpipe.pipeline.plan import Plan
-from speechpipe.pipeline.results import Results
-from speechpipe.pipeline.timing import shifted
-from speechpipe.transcript import Outcome, Segment, Transcript
+from speechpipe.pipeline.journals.results import Results
+from speechpipe.pipeline.word_times import shifted
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Outcome, Segment
 
 #: A recording that stays below this is silent.
 SILENT_PEAK_DBFS = -60.0

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from speechpipe.pipeline.batches import in_batches
-from speechpipe.pipeline.listening import UNCERTAIN_FLAG
-from speechpipe.pipeline.plan import Window
+from speechpipe.chunking.plan import Window
+from speechpipe.language_identification.window_languages import UNCERTAIN_FLAG
+from speechpipe.pipeline.journals.batches import in_batches
 
 MAX_PAUSE_MS = 5_000
 MAX_CHARS = 200

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from speechpipe.chunking.plan import Window
 from speechpipe.engines.contract import Utterance
-from speechpipe.pipeline.plan import Window
 
 #: A word heard twice may be timed so much apart.
 SAME_WORD_MS = 400

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from speechpipe import alignment, installed
 from speechpipe.audio import Decoded
 from speechpipe.engines.contract import ModelFiles, Options
-from speechpipe.pipeline.listening import Spoken
-from speechpipe.pipeline.models import Transcriber
-from speechpipe.pipeline.routing import Route
-from speechpipe.transcript import Step
+from speechpipe.language_identification.routing import Route
+from speechpipe.language_identification.window_languages import Spoken
+from speechpipe.moments import now
+from speechpipe.pipeline.transcriber import Transcriber
+from speechpipe.transcript_data import Step
 
 #: Under what name a step tells which channels and streams were asked for.
 ASKED = "asked"
-
-
-def now() -> str:
-    """This moment in UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def chunk_step(decoded: Decoded, channels: str, transcriber: Transcriber, started: str) -> Step:

@@ -24,19 +24,19 @@ from speechpipe.errors import (
     Withdrawn,
 )
 from speechpipe.flags import wants_a_look
+from speechpipe.moments import now
 from speechpipe.pipeline.assembly import assemble
-from speechpipe.pipeline.batches import Progress
-from speechpipe.pipeline.models import Transcriber
-from speechpipe.pipeline.provenance import now
+from speechpipe.pipeline.journals.batches import Progress
 from speechpipe.pipeline.recording import Recording, Summary
 from speechpipe.pipeline.sameness import unchanged
 from speechpipe.pipeline.stages import Stages
-from speechpipe.pipeline.withdrawal import refuse_withdrawn
+from speechpipe.pipeline.transcriber import Transcriber
 from speechpipe.repositories.contract import Deposited, Fetched, Item, Package, Receipt, Repository, Status
-from speechpipe.repositories.receipts import same_file
+from speechpipe.repositories.results.receipts import same_file
 from speechpipe.repositories.rights import is_known, may_show, public_name, why
 from speechpipe.repositories.selection import after_failure
 from speechpipe.transcript import Transcript
+from speechpipe.withdrawal.withdraw import refuse_withdrawn
 from speechpipe.workspace import Workspace
 
 FIRST_WORDS = 8

@@ -16,10 +16,10 @@ from speechpipe import audio
 from speechpipe.errors import MediaNotFound, MediaUnavailable, UsageError
 from speechpipe.files import not_read, sha256_file
 from speechpipe.pipeline.assembly import assemble
-from speechpipe.pipeline.batches import Progress
-from speechpipe.pipeline.models import Transcriber
+from speechpipe.pipeline.journals.batches import Progress
 from speechpipe.pipeline.recording import Recording
 from speechpipe.pipeline.stages import Stages
+from speechpipe.pipeline.transcriber import Transcriber
 from speechpipe.settings import Settings
 from speechpipe.transcript import Transcript
 from speechpipe.workspace import Workspace

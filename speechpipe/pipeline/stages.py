@@ -11,25 +11,26 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from speechpipe import audio
+from speechpipe.chunking.plan import Plan, Window, read_plan, write_plan
 from speechpipe.engines.contract import Clip, Options, Result, Utterance
-from speechpipe.pipeline.batches import Progress, append, done, in_batches, part, pending
+from speechpipe.language_identification.routing import AUTO_SEGMENT
+from speechpipe.language_identification.window_languages import UNCERTAIN_FLAG, Spoken
+from speechpipe.moments import now
+from speechpipe.pipeline.chunk.audio_streams import BEST
+from speechpipe.pipeline.chunk.look_ahead import Ahead
+from speechpipe.pipeline.chunk.stage import make_plan
+from speechpipe.pipeline.chunk.voice_activity import Hearing
 from speechpipe.pipeline.context import Told, in_turn
-from speechpipe.pipeline.hearing import Hearing
-from speechpipe.pipeline.keys import Keys
-from speechpipe.pipeline.listening import UNCERTAIN_FLAG, Spoken
-from speechpipe.pipeline.models import Transcriber
-from speechpipe.pipeline.plan import Plan, Window, read_plan, write_plan
-from speechpipe.pipeline.planning import make_plan
-from speechpipe.pipeline.provenance import align_steps, chunk_step, engine_steps, now
+from speechpipe.pipeline.journals.batches import Progress, append, done, in_batches, part, pending
+from speechpipe.pipeline.journals.keys import Keys
+from speechpipe.pipeline.journals.results import Results, plain
+from speechpipe.pipeline.journals.scratch import Scratch
+from speechpipe.pipeline.provenance import align_steps, chunk_step, engine_steps
 from speechpipe.pipeline.recording import Recording, Summary
-from speechpipe.pipeline.results import Results, plain
-from speechpipe.pipeline.routing import AUTO_SEGMENT
-from speechpipe.pipeline.scratch import Scratch
-from speechpipe.pipeline.spoken import Listening
-from speechpipe.pipeline.streaming import Ahead
-from speechpipe.pipeline.streams import BEST
-from speechpipe.pipeline.timing import with_word_times
-from speechpipe.transcript import Step
+from speechpipe.pipeline.spoken_languages import Listening
+from speechpipe.pipeline.transcriber import Transcriber
+from speechpipe.pipeline.word_times import with_word_times
+from speechpipe.transcript_data import Step
 from speechpipe.workspace import Journal, Workspace, read_json
 
 #: Shares of a stage for its bar of progress: decoding, during which speech is looked for, then the rest of it; hearing

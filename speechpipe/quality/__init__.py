@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from speechpipe.transcript import Segment
+from speechpipe.transcript_data import Segment
 
 # Whisper's own limits for a failed decoding (openai/whisper, transcribe.py).
 LOWEST_LOGPROB = -1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from speechpipe.registry.advice import Advice, aligner_for, default_aligner, memory_needed, recommend
 from speechpipe.registry.entries import ModelEntry, canonical, embedded_folder, entry_named, list_models
 from speechpipe.registry.finding import FoundModel, demonstration_warning, find, find_aligner, missing_aligner
-from speechpipe.registry.folders import FORMS, Form
+from speechpipe.registry.storing.folders import FORMS, Form
 
 __all__ = [
     "FORMS",

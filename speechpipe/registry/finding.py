@@ -10,9 +10,9 @@ from speechpipe.errors import LicenceNotAccepted, NotFetched, UnknownModel, Usag
 from speechpipe.registry import licences, words
 from speechpipe.registry.advice import Device, aligner_for, recommend
 from speechpipe.registry.entries import Family, ModelEntry, canonical, embedded_folder, list_models, unknown
-from speechpipe.registry.folders import FORMS, Form, ModelFolder, check, read_seal
-from speechpipe.registry.locks import Lock
-from speechpipe.registry.store import Store, mark_used
+from speechpipe.registry.storing.folders import FORMS, Form, ModelFolder, check, read_seal
+from speechpipe.registry.storing.locks import Lock
+from speechpipe.registry.storing.store import Store, mark_used
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from speechpipe.errors import LicenceNotAccepted, OutputError
 from speechpipe.files import read_bytes, write_atomically
+from speechpipe.moments import now
 from speechpipe.registry.entries import ModelEntry
-from speechpipe.registry.locks import Lock
-from speechpipe.registry.store import Store, now
+from speechpipe.registry.storing.locks import Lock
+from speechpipe.registry.storing.store import Store
 
 RECORD = ".accepted.json"
 

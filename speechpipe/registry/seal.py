@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speechpipe.files import sha256_file, write_atomically
 from speechpipe.registry.entries import embedded_folder, list_models
-from speechpipe.registry.folders import SEAL, check
+from speechpipe.registry.storing.folders import SEAL, check
 
 #: Everything that is part of a model; its card may be bettered without a new seal.
 _SUFFIXES = {".json", ".txt", ".bin", ".safetensors"}

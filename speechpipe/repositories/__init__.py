@@ -19,7 +19,7 @@ from speechpipe.repositories.contract import (
 )
 from speechpipe.repositories.folder import FolderRepository
 from speechpipe.repositories.selection import select, settle
-from speechpipe.transcript import Rights
+from speechpipe.transcript_data import Rights
 
 __all__ = [
     "Choice",

@@ -10,7 +10,7 @@ from typing import Literal
 from speechpipe import installed
 from speechpipe.repositories import rights
 from speechpipe.repositories.contract import Item, LeftOut, Receipt, Stat
-from speechpipe.settings import Night
+from speechpipe.settings.repositories import Night
 
 #: ``new``, ``changed``, ``lost`` (results are missing), ``retry`` (failed before), ``rerun`` (done before): to be done.
 #: ``moved``: done under another name; its results have to be moved. All others are left as they are:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from speechpipe.errors import RepositoryError
-from speechpipe.repositories.copies import Erased
-from speechpipe.transcript import Outcome, Rights
+from speechpipe.repositories.results.copies import Erased
+from speechpipe.transcript_data import Outcome, Rights
 
 Status = Literal["done", "failed", "skipped", "cancelled", "withdrawn"]
 

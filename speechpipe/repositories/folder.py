@@ -11,18 +11,19 @@ from pathlib import Path, PurePosixPath
 
 from speechpipe.errors import MediaNotFound, RepositoryError, Withdrawn
 from speechpipe.files import check_room, not_read, sha256_bytes
-from speechpipe.repositories import fixity, moving
 from speechpipe.repositories.contract import Closed, Deposited, Fetched, Item, LeftOut, Package, Part, Receipt, Stat
-from speechpipe.repositories.copies import Aside, Erased
-from speechpipe.repositories.knowledge import Knowledge
 from speechpipe.repositories.locations import checked, short
-from speechpipe.repositories.receipts import same_file
+from speechpipe.repositories.metadata import fixity
+from speechpipe.repositories.metadata.knowledge import Knowledge
+from speechpipe.repositories.metadata.tables import RECORD, Tables
+from speechpipe.repositories.results import moving
+from speechpipe.repositories.results.copies import Aside, Erased
+from speechpipe.repositories.results.receipts import same_file
+from speechpipe.repositories.results.shelf import Shelf, shelves
 from speechpipe.repositories.rights import is_known, public_name
-from speechpipe.repositories.shelf import Shelf, shelves
-from speechpipe.repositories.tables import RECORD, Tables
 from speechpipe.repositories.tombstones import Graves
 from speechpipe.repositories.walking import left_out_as, recordings
-from speechpipe.settings import Collection, Night
+from speechpipe.settings.repositories import Collection, Night
 
 _COPY, _OF_WHICH = "It is an access copy of", "of which the preservation file is transcribed."
 

@@ -14,9 +14,9 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from speechpipe.repositories.contract import Item, Standing
-from speechpipe.repositories.dates import first_day
-from speechpipe.settings import Night
-from speechpipe.transcript import Rights
+from speechpipe.repositories.metadata.dates import first_day
+from speechpipe.settings.repositories import Night
+from speechpipe.transcript_data import Rights
 
 #: Terms of access that need no further permission, in small letters. The URI of a licence of Creative Commons or of
 #: the public domain counts as well, where it is all that is said: a sentence may say that it does not hold.

@@ -21,8 +21,8 @@ from speechpipe.errors import (
 from speechpipe.repositories import rights
 from speechpipe.repositories.choices import TODO, Choice, Kind, Policy, Selection
 from speechpipe.repositories.contract import Item, LeftOut, Receipt, Repository, Stat
-from speechpipe.repositories.receipts import same_file
 from speechpipe.repositories.renamed import resolved
+from speechpipe.repositories.results.receipts import same_file
 from speechpipe.repositories.tombstones import covers
 from speechpipe.repositories.undone import is_left_behind, iso, skipped
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from speechpipe.errors import RepositoryError
 from speechpipe.files import explained, sha256_bytes, write_atomically
-from speechpipe.repositories import receipts
 from speechpipe.repositories.contract import Item, Receipt
+from speechpipe.repositories.results import receipts
 
 FOLDER = ".speechpipe-withdrawn"
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from speechpipe.repositories.contract import Item, LeftOut
-from speechpipe.repositories.knowledge import Knowledge
+from speechpipe.repositories.metadata.knowledge import Knowledge
 from speechpipe.repositories.rights import is_known, masked, may_show
 
 #: Endings of files that may hold sound, in any case.

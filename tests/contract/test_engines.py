@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from speechpipe.engines import ENGINES, check_options, load_engine
 from speechpipe.engines.contract import Clip, Engine, ModelFiles, Options, Result, TellsLanguages
 from speechpipe.errors import UnknownLanguage, UsageError
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 from tests import ctc_models, torchaudio_models
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,7 @@ import pytest
 from speechpipe.engines import ENGINES, engine_for, load_acoustic_model, load_engine
 from speechpipe.engines.contract import Clip, ModelFiles, Options
 from speechpipe.errors import BrokenModel, UnknownEngine, UsageError
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 from tests import ctc_models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -265,7 +265,7 @@ def test_code_beside_the_weights_is_not_run(tmp_path: Path) -> None:
 def test_a_checkpoint_as_openai_saves_it(tmp_path: Path, clip: Clip) -> None:
     import torch
 
-    from speechpipe.engines.openai_whisper import _model
+    from speechpipe.engines.whisper.openai_whisper import _model
 
     built = _model(WHISPER)
     checkpoint = {"dims": vars(built.dims), "model_state_dict": built.state_dict()}
@@ -311,7 +311,7 @@ from pathlib import Path
 from speechpipe.engines import load_engine
 from speechpipe.engines.contract import ModelFiles
 from speechpipe.errors import DependencyError
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 try:
     load_engine({engine!r}, ModelFiles("m", Path({str(model.path)!r}), {model.family!r}), Decoding())
 except DependencyError as error:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from speechpipe import formats, settings
+from speechpipe import formats
 from speechpipe.errors import OutputError, UnknownFormat, UsageError
 from speechpipe.formats import FORMATS
-from speechpipe.formats.captions import cues
+from speechpipe.formats.captions.cues import cues
 from speechpipe.formats.provenance import settings_digest
 from speechpipe.formats.turns import CUED
-from speechpipe.transcript import Media, Revision, Segment, Transcript
+from speechpipe.settings.captions import DEFAULT_FORMATS, Captions
+from speechpipe.settings.captions import FORMATS as FORMAT_NAMES
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Media, Revision, Segment
 from tests.transcripts import INTERVIEW, NOTHING_SAID
 
 SUFFIXES = {
@@ -44,8 +47,8 @@ every_format = pytest.mark.parametrize("name", FORMATS)
 
 
 def test_the_settings_know_the_same_formats() -> None:
-    assert tuple(FORMATS) == settings.FORMATS
-    assert set(settings.DEFAULT_FORMATS) < set(settings.FORMATS)
+    assert tuple(FORMATS) == FORMAT_NAMES
+    assert set(DEFAULT_FORMATS) < set(FORMAT_NAMES)
 
 
 def test_rows_are_distinct() -> None:
@@ -148,7 +151,7 @@ def test_an_undecodable_file_name_does_not_stop_the_writer(name: str) -> None:
 def shown(transcript: Transcript, name: str) -> list[tuple[object, ...]]:
     """What a reader of captions sees, and for formats with word times these."""
     said = []
-    for cue in cues(transcript, settings.Captions.model_validate({})):
+    for cue in cues(transcript, Captions.model_validate({})):
         words = [(w.text, w.start_ms, w.end_ms, w.confidence) for w in cue.words if name == "alto"]
         voice = cue.lane.name if cue.lane and name != "srt" else None
         # SubRip takes `<` before a letter for a tag: a space is all that may be put into a text.
@@ -181,12 +184,11 @@ def test_an_unknown_format_names_those_there_are() -> None:
 
 def test_a_folder_gets_every_format_under_the_full_name(tmp_path: Path) -> None:
     paths = formats.save(INTERVIEW, tmp_path)
-    names = [f"reel <12> & more.wav{SUFFIXES[name]}" for name in settings.DEFAULT_FORMATS]
+    names = [f"reel <12> & more.wav{SUFFIXES[name]}" for name in DEFAULT_FORMATS]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     assert all(
-        path.read_bytes() == formats.write(INTERVIEW, name)
-        for path, name in zip(paths, settings.DEFAULT_FORMATS, strict=True)
+        path.read_bytes() == formats.write(INTERVIEW, name) for path, name in zip(paths, DEFAULT_FORMATS, strict=True)
     )
 
 
@@ -261,7 +263,7 @@ def test_nothing_is_written_when_one_format_fails(tmp_path: Path, monkeypatch: p
     def fail(*_: object) -> bytes:
         raise RuntimeError("no")
 
-    monkeypatch.setattr("speechpipe.formats.txt.write", fail)
+    monkeypatch.setattr("speechpipe.formats.plain.txt.write", fail)
     with pytest.raises(RuntimeError):
         formats.save(INTERVIEW, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -275,7 +277,7 @@ def test_the_transcript_itself_saves_and_writes(tmp_path: Path) -> None:
 
 @every_format
 def test_captions_settings_reach_the_formats_that_have_cues(name: str) -> None:
-    narrow = settings.Captions.model_validate({"max_line_chars": 12, "max_lines": 1})
+    narrow = Captions.model_validate({"max_line_chars": 12, "max_lines": 1})
     changed = formats.write(INTERVIEW, name, narrow) != formats.write(INTERVIEW, name)
     assert changed == (name in WITH_CUES)
 

@@ -16,8 +16,9 @@ import pytest
 from speechpipe import exchange
 from speechpipe.errors import MediaNotFound, OutputError, RepositoryError, Withdrawn
 from speechpipe.files import sha256_file
-from speechpipe.repositories import Deposited, FolderRepository, Item, Package, Part, Receipt, Repository, Stat, fixity
-from speechpipe.repositories.copies import Erased
+from speechpipe.repositories import Deposited, FolderRepository, Item, Package, Part, Receipt, Repository, Stat
+from speechpipe.repositories.metadata import fixity
+from speechpipe.repositories.results.copies import Erased
 
 NAMES = ("reel-1.wav", "box 2/bånd.mp3", "box 2/reel-1.wav")
 

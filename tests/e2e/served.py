@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from flows.server import free_port
+from flows.running.server import free_port
 
 SECONDS = 300
 BUSY_SECONDS = 180

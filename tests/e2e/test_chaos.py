@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.server import PROGRAM
+from flows.running.server import PROGRAM
 from speechpipe.files import sha256_file
 from tests.e2e.served import Served, children, eventually
 

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from speechpipe import Settings, Transcriber, formats
 from speechpipe.cli import cli
+from speechpipe.corrections.files import open_transcript, realigned
 from speechpipe.errors import UsageError
 from speechpipe.files import sha256_file
 from speechpipe.pipeline import process
-from speechpipe.pipeline.corrections import open_transcript, realigned
 from speechpipe.repositories import FolderRepository
 from speechpipe.transcript import Transcript
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from speechpipe import Settings, Transcriber, transcribe
 from speechpipe.audio import Decoded, Lane, decode
 from speechpipe.audio.pcm import Pcm
+from speechpipe.chunking.plan import Plan, Window, write_plan
 from speechpipe.files import sha256_file
 from speechpipe.pipeline.assembly import assemble
-from speechpipe.pipeline.plan import Plan, Window, write_plan
 from speechpipe.pipeline.recording import Recording
 from speechpipe.pipeline.stages import Stages
-from speechpipe.transcript import Media
+from speechpipe.transcript_data import Media
 from speechpipe.workspace import Workspace
 from tests.containers import read_channels
 

@@ -16,10 +16,10 @@ from uuid import UUID
 
 import pytest
 
-from flows.choices import EVERYTHING, NO_END
-from flows.environment import TEMPORARY, set_up
-from flows.parameters import How, NewRecordings, OneRecording
+from flows.forms.choices import EVERYTHING, NO_END
+from flows.forms.parameters import How, NewRecordings, OneRecording
 from flows.places import Places
+from flows.running.environment import TEMPORARY, set_up
 from speechpipe import installed
 from speechpipe.errors import (
     BatchFailed,
@@ -102,15 +102,15 @@ def heard() -> Iterator[Heard]:
 
 
 def group(*recordings: str) -> Any:
+    from flows.forms.parameters import SeveralRecordings
     from flows.group import transcribe_group
-    from flows.parameters import SeveralRecordings
 
     return transcribe_group(SeveralRecordings(recordings=recordings), How(), return_state=True)
 
 
 def mentions(name: str) -> dict[str, int]:
     """In which tables of the server's database, and in how many rows, a name stands."""
-    from flows.traces import _database
+    from flows.seen.traces import _database
 
     spelt = {name, name.replace(".", "\\.")}
     with closing(sqlite3.connect(str(_database()))) as database:
@@ -250,7 +250,7 @@ def test_only_the_collection_asked_for_is_looked_through(places: Places) -> None
 def test_what_would_not_be_finished_in_time_waits_and_says_so(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import datetime, timedelta
 
-    monkeypatch.setattr("speechpipe.pipeline.forecast.UNMEASURED", 0.001)
+    monkeypatch.setattr("speechpipe.batch.forecast.UNMEASURED", 0.001)
     soon = datetime.now() + timedelta(minutes=2)
     state = new(until=f"{soon:%H:%M}")
     assert state.is_completed()
@@ -277,11 +277,11 @@ def test_when_everything_fails_for_one_reason_it_ends_early_and_says_so_once(
         raise OutputError("No space is left for the work.", cure="Free some space, then run again.")
 
     monkeypatch.setattr(Run, "chunk", full)
-    monkeypatch.setattr("flows.recording.RETRY_SECONDS", [])
-    for stage in __import__("flows.recording").recording.STAGES:
+    monkeypatch.setattr("flows.running.stages.RETRY_SECONDS", [])
+    for stage in __import__("flows.running.stages").running.stages.STAGES:
         monkeypatch.setattr(stage, "retries", 0)
-    monkeypatch.setattr("flows.night.SECONDS_BETWEEN_LOOKS", 0.0)
-    monkeypatch.setattr("speechpipe.pipeline.queue.grouped.__defaults__", (1, 0, 3))  # three a group
+    monkeypatch.setattr("flows.running.night.SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr("speechpipe.batch.queue.grouped.__defaults__", (1, 0, 3))  # three a group
     state = new()
     assert state.is_failed() and "every recording fails for one reason: No space is left" in state.message
     with pytest.raises(BatchFailed, match="every recording fails for one reason"):
@@ -342,7 +342,7 @@ def test_what_a_night_finds_closed_is_forgotten_everywhere_first(
     places: Places, tmp_path: Path, monkeypatch: Any, heard: Heard
 ) -> None:
     from flows.export import export_formats
-    from flows.parameters import Exported
+    from flows.forms.parameters import Exported
 
     assert places.recordings is not None
     shutil.move(places.recordings / "reel.wav", places.recordings / "confession of K.wav")
@@ -365,7 +365,7 @@ def test_what_a_night_finds_closed_is_forgotten_everywhere_first(
 @pytest.mark.usefixtures("server")
 def test_finished_transcripts_are_exported_in_other_formats(places: Places, tmp_path: Path, monkeypatch: Any) -> None:
     from flows.export import export_formats
-    from flows.parameters import Exported
+    from flows.forms.parameters import Exported
 
     monkeypatch.setenv("SPEECHPIPE_EXPORTS", str(tmp_path / "exports"))
     new()
@@ -385,8 +385,8 @@ def test_finished_transcripts_are_exported_in_other_formats(places: Places, tmp_
 def test_what_is_withdrawn_is_gone_everywhere_and_is_not_done_again(
     places: Places, tmp_path: Path, heard: Heard
 ) -> None:
-    from flows.parameters import Withdrawn
-    from flows.traces import NAMELESS, Watch
+    from flows.forms.parameters import Withdrawn
+    from flows.seen.traces import NAMELESS, Watch
     from flows.withdraw import withdraw_recording
 
     new()
@@ -448,8 +448,9 @@ def test_what_is_withdrawn_while_a_batch_is_at_work_is_told_so_and_its_words_nev
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both what was in work and what had been done by then; neither is tried again."""
-    from speechpipe.pipeline import Run, withdrawal
+    from speechpipe.pipeline import Run
     from speechpipe.settings import Settings
+    from speechpipe.withdrawal import withdraw
 
     assert places.recordings is not None
     (places.recordings / "notes.wav").unlink()
@@ -459,7 +460,7 @@ def test_what_is_withdrawn_while_a_batch_is_at_work_is_told_so_and_its_words_nev
         done.append(self.item.location)
         if len(done) == 2:
             for name in done:
-                withdrawal.withdraw(withdrawal.find(repository, name), Settings.load())
+                withdraw.withdraw(withdraw.find(repository, name), Settings.load())
         return transcribe(self, progress)
 
     monkeypatch.setattr(Run, "transcribe", withdrawn_meanwhile)
@@ -628,7 +629,7 @@ def test_what_is_given_up_is_told_with_the_reason_of_its_run_where_that_has_one(
 ) -> None:
     from prefect.states import Crashed, Failed
 
-    from flows import crew, night
+    from flows.running import crew, night
 
     states = {"failed": Failed(message="It was withdrawn."), "crashed": Crashed(message="Killed."), "removed": None}
 
@@ -647,7 +648,7 @@ def test_what_is_given_up_is_told_with_the_reason_of_its_run_where_that_has_one(
 
     monkeypatch.setattr(night, "crew", LeavesNoReceipt)
     monkeypatch.setattr(night, "SECONDS_BETWEEN_LOOKS", 0.0)
-    monkeypatch.setattr("speechpipe.pipeline.queue.BACK_OFF_S", 0)
+    monkeypatch.setattr("speechpipe.batch.queue.BACK_OFF_S", 0)
     (row,) = rows_of(new("1954")).values()
     assert row.outcome == "failed"
     if ends == "failed":
@@ -719,7 +720,7 @@ def test_the_stages_of_a_recording_are_seen_by_name_with_a_sentence_each(
 ) -> None:
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    monkeypatch.setattr("flows.recording.SECONDS_BETWEEN_UPDATES", seconds)
+    monkeypatch.setattr("flows.seen.progress.SECONDS_BETWEEN_UPDATES", seconds)
     state = one("reel.wav")
     assert state.is_completed()
     run = state.state_details.flow_run_id
@@ -769,7 +770,7 @@ def test_a_model_that_is_fetched_first_is_seen_in_the_log_and_on_the_page(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr("flows.fetching.log.info", lambda told, *parts: said.append(told % parts))
+    monkeypatch.setattr("flows.seen.fetching.log.info", lambda told, *parts: said.append(told % parts))
     name = "NbAiLab/nb-whisper-tiny"
     monkeypatch.setenv("SPEECHPIPE_MODELS_FOLDER", str(tmp_path / "models"))
     monkeypatch.setenv("SPEECHPIPE_MODEL", name)
@@ -811,7 +812,8 @@ def test_a_link_out_of_the_folder_is_no_recording(places: Places, tmp_path: Path
 def test_only_what_may_mend_itself_is_tried_again(error: SpeechpipeError, attempts: int, ends: str) -> None:
     from prefect import flow
 
-    from flows.recording import Bar, stage_task
+    from flows.running.stages import stage_task
+    from flows.seen.progress import Bar
 
     tried = []
 
@@ -870,7 +872,7 @@ def test_the_bar_moves_at_most_every_few_seconds(monkeypatch: pytest.MonkeyPatch
     [(10, "less than a minute left"), (130, "about 2 min left"), (7500, "about 2 h 5 min left")],
 )
 def test_the_time_left_is_told_as_exactly_as_it_is_worth(seconds: float, told: str) -> None:
-    from flows.recording import left
+    from flows.seen.progress import left
 
     assert left(seconds) == told
 

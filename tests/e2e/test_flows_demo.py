@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flows.demo import closing, main
-from flows.rows import Row, columns
+from flows.seen.rows import Row, columns
 from speechpipe.errors import DependencyError
 from tests.e2e.watched import Home
 

@@ -25,10 +25,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
+from flows.running.server import PROGRAM, free_port
 from flows.serve import serve
-from flows.server import PROGRAM, free_port
 from speechpipe.errors import UnknownModel, UsageError
-from speechpipe.registry.store import Store
+from speechpipe.registry.storing.store import Store
 from tests.e2e.elsewhere import Elsewhere
 from tests.e2e.served import Served, alive, ask, basic, children, commands_of, eventually
 from tests.stored import put

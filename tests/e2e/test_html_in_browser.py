@@ -17,9 +17,10 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from speechpipe import formats
-from speechpipe.formats.captions import cues
-from speechpipe.settings import Captions
-from speechpipe.transcript import Media, Segment, Step, Stream, Transcript, Word
+from speechpipe.formats.captions.cues import cues
+from speechpipe.settings.captions import Captions
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Media, Segment, Step, Stream, Word
 from tests.transcripts import INTERVIEW, NOTHING_SAID, spoken
 
 pytestmark = pytest.mark.extra

@@ -10,11 +10,12 @@ import numpy as np
 
 from speechpipe import Settings, Transcriber
 from speechpipe.audio import Decoded, Lane
+from speechpipe.chunking.plan import Plan, Window, write_plan
 from speechpipe.pipeline.assembly import assemble
-from speechpipe.pipeline.plan import Plan, Window, write_plan
 from speechpipe.pipeline.recording import Recording
 from speechpipe.pipeline.stages import Stages
-from speechpipe.transcript import Media, Transcript
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Media
 from speechpipe.workspace import Workspace
 
 EVERY_MS, LENGTH_MS = 6_000, 500

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from speechpipe import installed
-from speechpipe.registry.store import Store
+from speechpipe.registry.storing.store import Store
 from tests import hub as stand_in
 from tests.hub import TOKEN, Hub, national_models
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechpipe.audio import inspect, isolated
+from speechpipe.audio import inspect
+from speechpipe.audio.reader import isolated
 from speechpipe.errors import SpeechpipeError
 from speechpipe.pipeline import Transcriber, transcribe
 from speechpipe.settings import Settings

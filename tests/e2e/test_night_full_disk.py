@@ -26,17 +26,18 @@ from pathlib import Path
 
 source, disk, begin, end = Path(sys.argv[1]), Path(sys.argv[2]), *json.loads(sys.argv[3])
 os.environ |= {"SPEECHPIPE_REPORTS": str(disk / "reports"), "SPEECHPIPE_WORKSPACE": str(source.parent / "work")}
-from flows.environment import TEMPORARY, set_up
+from flows.running.environment import TEMPORARY, set_up
 set_up(source.parent / "prefect", TEMPORARY)
 from flows.places import Places
 Places(source, disk / "outputs").put_into_environment()
-import flows.night, flows.recording, speechpipe.pipeline.queue as queue
+import flows.running.night, flows.recording, speechpipe.batch.queue as queue
 from flows.new import transcribe_new
-from flows.recording import STAGES, transcribed
+from flows.recording import transcribed
+from flows.running.stages import STAGES
 from prefect.testing.utilities import prefect_test_harness
 
 queue.grouped.__defaults__ = (1, 0, 3)  # three a group
-flows.night.SECONDS_BETWEEN_LOOKS = 0.0
+flows.running.night.SECONDS_BETWEEN_LOOKS = 0.0
 for stage in STAGES:
     stage.retries = 0
 done = []

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flows.server import PROGRAM
+from flows.running.server import PROGRAM
 from tests.e2e.served import Served, children, eventually
 
 pytestmark = [pytest.mark.extra, pytest.mark.timeout(600)]

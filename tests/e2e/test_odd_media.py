@@ -15,7 +15,7 @@ import pytest
 from speechpipe.audio import Decoded, Pcm, decode, probe
 from speechpipe.chunking import find_events, plan_windows, speech_probabilities
 from speechpipe.errors import MediaError
-from speechpipe.settings import Chunking
+from speechpipe.settings.chunking import Chunking
 from tests.containers import KINDS, chunk, encode
 
 #: One child process tries all files, so that a native crash or a hang is a failure of one test, not of the run.

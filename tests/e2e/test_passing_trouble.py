@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from speechpipe import Settings, Transcriber, transcribe
-from speechpipe.audio import isolated, write_wav
+from speechpipe.audio import write_wav
+from speechpipe.audio.reader import isolated
 from speechpipe.errors import MediaNotFound, MediaUnavailable, RepositoryError, SpeechpipeError
 from speechpipe.pipeline import Run, process
 from speechpipe.repositories import FolderRepository, Policy, Receipt, select
@@ -25,7 +26,7 @@ from tests.readers import at_block, failing_disk, readers, readers_that
 
 AT_ONCE = Policy(settle=timedelta(0))
 #: No machine has so much.
-LITTLE = "from speechpipe.audio import machine; machine.MEMORY = 1 << 60"
+LITTLE = "from speechpipe.audio.reader import machine; machine.MEMORY = 1 << 60"
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
 
 

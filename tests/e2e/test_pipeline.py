@@ -18,7 +18,7 @@ from speechpipe.errors import AlreadyInWork, MediaNotFound, UnknownFormat, Unkno
 from speechpipe.files import sha256_file
 from speechpipe.pipeline import Run, process
 from speechpipe.repositories import FolderRepository
-from speechpipe.transcript import Rights
+from speechpipe.transcript_data import Rights
 from speechpipe.workspace import Workspace
 
 WHISPER, WAV2VEC2 = "whisper-tiny-archive", "wav2vec2-tiny-archive"

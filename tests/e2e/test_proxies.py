@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from flows.server import free_port, is_free
+from flows.running.server import free_port, is_free
 from tests.e2e.browser import log_in, opened
 from tests.e2e.served import Served, basic, eventually
 

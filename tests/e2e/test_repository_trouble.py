@@ -34,9 +34,10 @@ from speechpipe.errors import (
     Withdrawn,
 )
 from speechpipe.pipeline import Run, process
-from speechpipe.repositories import FolderRepository, Item, LeftOut, Policy, Receipt, fixity, select, settle
+from speechpipe.repositories import FolderRepository, Item, LeftOut, Policy, Receipt, select, settle
+from speechpipe.repositories.metadata import fixity
 from speechpipe.repositories.rights import public_name
-from speechpipe.settings import Collection
+from speechpipe.settings.repositories import Collection
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "--")
 AT_ONCE = Policy(settle=timedelta(0))

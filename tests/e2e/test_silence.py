@@ -20,7 +20,7 @@ assert transcribe(sys.argv[1], model="whisper-tiny-archive", language="en").text
 FLOWS = """
 import sys
 from pathlib import Path
-from flows.environment import TEMPORARY, set_up
+from flows.running.environment import TEMPORARY, set_up
 set_up(Path(sys.argv[1]), TEMPORARY)
 import flows.recording, onnxruntime
 """
@@ -30,8 +30,8 @@ WAYS = {
     "inspect": ("-m", "speechpipe.cli", "inspect", "{slate}", "--listen"),
     "doctor": ("-m", "speechpipe.cli", "doctor"),
     "Python": ("-c", PYTHON, "{slate}"),
-    "reader": ("-c", "import speechpipe.audio.worker, onnxruntime"),
-    "converter": ("-c", "import speechpipe.registry.conversion, onnxruntime"),
+    "reader": ("-c", "import speechpipe.audio.reader.worker, onnxruntime"),
+    "converter": ("-c", "import speechpipe.registry.fetching.conversion, onnxruntime"),
     "flows": ("-c", FLOWS, "{folder}/prefect"),
     "a library of ours first": ("-c", "import speechpipe, onnxruntime, huggingface_hub"),
 }

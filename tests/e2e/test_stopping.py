@@ -53,7 +53,7 @@ def test_a_signal_stops_the_command_and_it_goes_on_later(
 
 
 #: Each is imported in turn on the way to the first batch; signal before anything can be done about it.
-MODULES = ("signal", "click", "speechpipe.cli.console", "numpy", "ctranslate2")
+MODULES = ("signal", "click", "speechpipe.console.terminal", "numpy", "ctranslate2")
 AT_IMPORT = """
 import os, signal, sys
 del sys.modules["signal"]

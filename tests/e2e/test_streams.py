@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 from speechpipe import Settings, Transcriber, transcribe
 from speechpipe.cli import cli
+from speechpipe.corrections.files import realigned
 from speechpipe.errors import UsageError
 from speechpipe.pipeline import Run, process
-from speechpipe.pipeline.corrections import realigned
 from speechpipe.repositories import FolderRepository
 from speechpipe.transcript import Transcript
 from tests.containers import RATE, read_speech

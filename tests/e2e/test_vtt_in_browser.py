@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from speechpipe import formats
-from speechpipe.formats.captions import Cue, cues
-from speechpipe.settings import Captions
+from speechpipe.formats.captions.cues import Cue, cues
+from speechpipe.settings.captions import Captions
 from tests.transcripts import INTERVIEW
 
 pytestmark = pytest.mark.extra

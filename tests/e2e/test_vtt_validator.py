@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from speechpipe import formats
-from speechpipe.formats.captions import cues
-from speechpipe.settings import CaptionPreset, Captions
+from speechpipe.formats.captions.cues import cues
+from speechpipe.settings.captions import CaptionPreset, Captions
 from speechpipe.transcript import Transcript
 from tests.transcripts import INTERVIEW, NOTHING_SAID, any_transcripts, spoken_transcripts
 

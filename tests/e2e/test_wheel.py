@@ -51,10 +51,10 @@ def test_it_holds_flows_and_models_but_no_recipes(wheel: Path) -> None:
         "speechpipe/models/whisper-tiny-archive/ct2/model.bin",
         "speechpipe/models/wav2vec2-tiny-archive/ct2/model.bin",
         "speechpipe/transcript.schema.json",
-        "speechpipe/formats/html_page.html",
-        "speechpipe/formats/html_viewer.css",
-        "speechpipe/formats/html_viewer.js",
-        "speechpipe/formats/html_words.tsv",
+        "speechpipe/formats/page/html_page.html",
+        "speechpipe/formats/page/html_viewer.css",
+        "speechpipe/formats/page/html_viewer.js",
+        "speechpipe/formats/page/html_words.tsv",
     ):
         assert needed in names
     assert not [name for name in names if "recipes" in name or name.startswith(("tests", "flows", "models"))]

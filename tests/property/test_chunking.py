@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechpipe.chunking import FRAME_MS, plan_windows
-from speechpipe.settings import Chunking
+from speechpipe.settings.chunking import Chunking
 
 #: Values on, beside and far from the thresholds, in runs, so that pauses and long speech of every length occur.
 LEVELS = st.sampled_from([0.0, 0.01, 0.2, 0.34, 0.35, 0.36, 0.49, 0.5, 0.51, 0.9, 1.0])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from speechpipe.chunking.activity import FRAME_MS
 from speechpipe.chunking.windows import Planner, plan_windows
-from speechpipe.settings import Chunking
+from speechpipe.settings.chunking import Chunking
 from tests.property.test_chunking import RUNS, SETTINGS, probabilities
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechpipe.engines.contract import Options
-from speechpipe.engines.fallback import FIRST, Attempt, Job, Limits, Take, decoded, is_loop, quietest
+from speechpipe.engines.whisper.fallback import FIRST, Attempt, Job, Limits, Take, decoded, is_loop, quietest
 
 LIMITS = Limits()
 TEXTS = st.sampled_from(["", "tape four", "eight " * 12, "takk for meg " * 4, "謝謝觀看" * 4, "æøå ŋđ", "..."])

@@ -19,10 +19,10 @@ from lxml import etree
 
 from speechpipe import formats
 from speechpipe.errors import UsageError
-from speechpipe.formats.captions import Cue, cues
+from speechpipe.formats.captions.cues import Cue, cues
+from speechpipe.formats.captions.vtt import timestamp
 from speechpipe.formats.text import clean, tokens, visible_length
-from speechpipe.formats.vtt import timestamp
-from speechpipe.settings import Captions
+from speechpipe.settings.captions import Captions
 from speechpipe.transcript import Transcript
 from tests.transcripts import any_transcripts, spoken_transcripts, texts
 

@@ -11,9 +11,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from speechpipe import formats
-from speechpipe.formats.correction import corrected
-from speechpipe.settings import Captions
-from speechpipe.transcript import Media, Revision, Segment, Transcript
+from speechpipe.formats.comparing.correction import corrected
+from speechpipe.settings.captions import Captions
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Media, Revision, Segment
 from tests.transcripts import spoken
 
 KARI = Revision("Kari", "2026-01-01T00:00:00Z")

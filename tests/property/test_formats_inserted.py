@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from speechpipe import formats
+from speechpipe.corrections.files import Opened, open_transcript
 from speechpipe.errors import UsageError
 from speechpipe.formats.text import clean
-from speechpipe.pipeline.corrections import Opened, open_transcript
 from tests.transcripts import INTERVIEW
 
 PHASES = (Phase.explicit, Phase.generate)

@@ -12,13 +12,14 @@ from lxml import etree
 
 from speechpipe import formats
 from speechpipe.errors import UsageError
-from speechpipe.formats.captions import Cue, cues
-from speechpipe.formats.changes import changes, matches
-from speechpipe.formats.correction import corrected
+from speechpipe.formats.captions.cues import Cue, cues
+from speechpipe.formats.comparing.changes import changes, matches
+from speechpipe.formats.comparing.correction import corrected
 from speechpipe.formats.provenance import withhold
 from speechpipe.formats.text import clean
-from speechpipe.settings import CAPTION_PRESETS, Captions
-from speechpipe.transcript import Event, Media, Outcome, Revision, Segment, Transcript, Word
+from speechpipe.settings.captions import CAPTION_PRESETS, Captions
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Event, Media, Outcome, Revision, Segment, Word
 from tests.transcripts import INTERVIEW, TROUBLE, any_transcripts, spoken_transcripts
 
 #: A failing example is shown as it was found: making it smaller takes minutes.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechpipe import languages, registry
-from speechpipe.cli.models_recommend import parse_size
+from speechpipe.cli.models.recommend import parse_size
 from speechpipe.errors import UnknownLanguage, UsageError
 from speechpipe.registry import memory_needed, recommend
 

@@ -8,10 +8,10 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechpipe.chunking.plan import Window
 from speechpipe.engines.contract import Utterance
 from speechpipe.pipeline.joining import Spot, joined, seam
-from speechpipe.pipeline.plan import Window
-from speechpipe.transcript import Word
+from speechpipe.transcript_data import Word
 
 CUT, HALF = 10_000, 500
 #: Few words, so that they repeat; with punctuation and case that engines write differently.

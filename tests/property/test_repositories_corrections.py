@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from speechpipe import exchange
 from speechpipe.files import sha256_file
 from speechpipe.repositories import FolderRepository, Item, Package, Receipt
-from speechpipe.repositories.receipts import from_json, to_json
+from speechpipe.repositories.results.receipts import from_json, to_json
 
 ENDINGS = (".vtt", ".txt", ".json", ".alto.xml")
 #: Names that archives have and programs stumble over; all of one folder, so that their results could meet.

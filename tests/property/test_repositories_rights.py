@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from speechpipe.pipeline.renaming import settle
+from speechpipe.batch.renaming import settle
 from speechpipe.repositories import FolderRepository, Package, Policy, Receipt, select
 
 NAMES = st.sampled_from(("a.wav", "a.wav.v2.wav", "box/ba\u030and.wav"))

@@ -16,7 +16,7 @@ from speechpipe.alignment import FALLBACK, METHODS, align, described
 from speechpipe.emissions import Emissions
 from speechpipe.engines import load_acoustic_model
 from speechpipe.engines.contract import ModelFiles
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 
 pytestmark = pytest.mark.extra
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from speechpipe.audio import Decoded, Pcm, decode, probe
-from speechpipe.audio import media as media_module
-from speechpipe.audio.readers import reading
-from speechpipe.audio.riff import missing_bytes
-from speechpipe.audio.source import Facts, Source
+from speechpipe.audio.reader import media as media_module
+from speechpipe.audio.reader.readers import reading
+from speechpipe.audio.reader.riff import missing_bytes
+from speechpipe.audio.reader.source import Facts, Source
 from speechpipe.errors import MediaError, MediaNotFound, MediaUnavailable, OutputError, UnreadableMedia, UsageError
 from tests.containers import KINDS, encode, silent_film
 

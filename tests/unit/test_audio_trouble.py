@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechpipe.audio import decode, inspect, isolated, machine, probe, write_wav
-from speechpipe.audio.isolated import Exchange
-from speechpipe.audio.readers import reading
+from speechpipe.audio import decode, inspect, probe, write_wav
+from speechpipe.audio.reader import isolated, machine
+from speechpipe.audio.reader.isolated import Exchange
+from speechpipe.audio.reader.readers import reading
 from speechpipe.errors import MediaNotFound, MediaUnavailable
 from tests.containers import KINDS, encode
 from tests.readers import at_block, failing_disk, readers, readers_that
@@ -222,7 +223,7 @@ def test_no_memory_for_another_process_is_no_fault_of_the_file(reel: Path, monke
 SMALL = """
 import resource, sys
 from pathlib import Path
-from speechpipe.audio import machine
+from speechpipe.audio.reader import machine
 from speechpipe.errors import MediaUnavailable
 if len(sys.argv) > 1:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechpipe.transcript import Word
+from speechpipe.transcript_data import Word
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_make_test_all_reads_them_where_they_are_named_and_says_so_where_they_ar
 
 
 def test_collections_that_are_named_and_out_of_reach_fail_the_tests(root: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "shared", "tests/unit/test_formats_webvtt_suite.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "shared", "tests/unit/test_formats_reading_webvtt_suite.py"]
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider"], cwd=root, capture_output=True, text=True,
         env=environment(SPEECHPIPE_SHARED=str(tmp_path)),

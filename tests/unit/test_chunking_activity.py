@@ -10,7 +10,7 @@ import pytest
 
 from speechpipe.audio import RATE, Pcm, decode, write_array
 from speechpipe.chunking import FRAME_SAMPLES, Window, activity, plan_windows, speech_probabilities
-from speechpipe.settings import Chunking
+from speechpipe.settings.chunking import Chunking
 from tests.containers import read_channels
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from speechpipe.audio import RATE, Pcm, decode, write_array
 from speechpipe.chunking import Window, as_speech, find_events, plan_windows, speech_probabilities
-from speechpipe.settings import Chunking
-from speechpipe.transcript import Event
+from speechpipe.settings.chunking import Chunking
+from speechpipe.transcript_data import Event
 from tests.sounds import SOUNDS as PLAYED
 from tests.sounds import coloured as coloured_noise
 from tests.sounds import levelled, sound_of

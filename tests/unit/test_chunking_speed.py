@@ -10,8 +10,9 @@ import pytest
 from speechpipe.audio import Pcm, decode, write_wav
 from speechpipe.chunking import Window, measure_voice, plan_windows, speech_probabilities
 from speechpipe.chunking.speed import HALF, TWICE, Voice
-from speechpipe.pipeline.survey import survey
-from speechpipe.settings import Chunking, Settings
+from speechpipe.settings import Settings
+from speechpipe.settings.chunking import Chunking
+from speechpipe.survey.listening import survey
 from tests.sounds import RATE, hum, levelled, notes
 
 RECORDINGS = ("interview.wav", "innspilling.wav", "reel-12.flac")

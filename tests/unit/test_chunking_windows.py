@@ -10,7 +10,7 @@ import pytest
 
 from speechpipe.audio import Pcm, decode
 from speechpipe.chunking import FRAME_MS, Window, plan_windows, speech_probabilities
-from speechpipe.settings import Chunking
+from speechpipe.settings.chunking import Chunking
 
 
 def heard(*spans: float, low: float = 0.01, high: float = 0.95) -> np.ndarray:

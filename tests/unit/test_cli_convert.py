@@ -14,8 +14,9 @@ from click.testing import CliRunner, Result
 from speechpipe import locks
 from speechpipe.cli import cli
 from speechpipe.errors import AlreadyInWork
-from speechpipe.repositories.holding import LOCK
-from speechpipe.transcript import Media, Segment, Transcript, Word
+from speechpipe.repositories.results.holding import LOCK
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Media, Segment, Word
 
 convert_module = import_module("speechpipe.cli.convert")
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from speechpipe import installed
 from speechpipe.cli import cli, doctor, inspect
-from speechpipe.transcript import Media, Stream
+from speechpipe.transcript_data import Media, Stream
 
 
 def run(*arguments: object) -> Result:

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from speechpipe import languages
-from speechpipe.cli import cli, models_recommend
-from speechpipe.cli.models_recommend import parse_size
+from speechpipe.cli import cli
+from speechpipe.cli.models import recommend
+from speechpipe.cli.models.recommend import parse_size
 from speechpipe.cli.tables import facts, table, wrapped
 from speechpipe.errors import UsageError
 
@@ -170,11 +171,11 @@ def test_what_is_too_large_is_told_apart() -> None:
 
 
 def test_without_a_gpu_the_one_for_the_processor_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models_recommend, "_gpus", lambda: 0)
+    monkeypatch.setattr(recommend, "_gpus", lambda: 0)
     result = run("recommend", "--language", "nn", "--device", "gpu")
     assert "no GPU that can be used. For its processor: NbAiLab/nb-whisper-small." in result.stderr
     assert "1. NbAiLab/nb-whisper-large" in result.stdout
-    monkeypatch.setattr(models_recommend, "_gpus", lambda: 1)
+    monkeypatch.setattr(recommend, "_gpus", lambda: 1)
     assert "no GPU" not in run("recommend", "--language", "nn", "--device", "gpu").stderr
     assert "on a GPU" in run("recommend", "--language", "nn").stdout
 
@@ -204,7 +205,7 @@ def test_an_aligner_is_recommended_by_its_role() -> None:
 @pytest.mark.parametrize(("role", "option"), [("asr", "--model"), ("aligner", "--aligner")])
 def test_what_is_here_is_offered_for_use(role: str, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
     here = frozenset({"NbAiLab/nb-whisper-tiny", "NbAiLab/nb-wav2vec2-300m-bokmaal"})
-    monkeypatch.setattr(models_recommend, "installed_names", lambda: here)
+    monkeypatch.setattr(recommend, "installed_names", lambda: here)
     text = said("recommend", "--language", "nb", "--role", role, "--installed")
     assert f"speechpipe transcribe MEDIA {option} NbAiLab/nb-w" in text
     assert "models fetch" not in text

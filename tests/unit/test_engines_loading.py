@@ -27,7 +27,7 @@ from speechpipe.engines.loading import (
     running,
 )
 from speechpipe.errors import BrokenModel, DependencyError, EngineError, UnknownModel, UsageError
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 
 
 def a_model(folder: Path) -> ModelFiles:
@@ -195,7 +195,7 @@ import ctranslate2, faster_whisper
 from speechpipe import engines
 from speechpipe.engines.contract import ModelFiles
 from speechpipe.errors import SpeechpipeError
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (40 << 20),) * 2)

@@ -17,9 +17,9 @@ import pytest
 from speechpipe.alignment import align
 from speechpipe.engines import load_acoustic_model, load_engine
 from speechpipe.engines.contract import Clip, ModelFiles, Options
-from speechpipe.engines.fallback import LADDER, Attempt, Job
+from speechpipe.engines.whisper.fallback import LADDER, Attempt, Job
 from speechpipe.errors import BrokenModel, EngineError, UsageError
-from speechpipe.settings import Decoding
+from speechpipe.settings.decoding import Decoding
 from tests import ctc_models, torchaudio_models
 
 pytestmark = pytest.mark.extra
@@ -351,7 +351,7 @@ def test_what_the_model_raises_is_an_error_of_the_engine(
 
 
 def test_openai_names() -> None:
-    from speechpipe.engines.openai_whisper import openai_name
+    from speechpipe.engines.whisper.openai_whisper import openai_name
 
     assert {name: openai_name(name) for name in NAMES} == NAMES
 
@@ -382,6 +382,6 @@ NAMES = {
     ],
 )
 def test_tokens_that_would_repeat(said: list[int], size: int, expected: set[int]) -> None:
-    from speechpipe.engines.openai_whisper import _repeating
+    from speechpipe.engines.whisper.openai_whisper import _repeating
 
     assert _repeating(said, size) == expected

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from speechpipe.cli.convert import refuse_other
+from speechpipe.corrections.files import read_file
 from speechpipe.errors import SpeechpipeError
 from speechpipe.files import opened, read_bytes, sha256_file, write_atomically
-from speechpipe.pipeline.corrections import read_file
-from speechpipe.registry.folders import check, read_seal
-from speechpipe.registry.locks import read_lock
-from speechpipe.repositories import FolderRepository, Item, Package, Part, Receipt, fixity, metadata, receipts
-from speechpipe.repositories.copies import recorded
+from speechpipe.registry.storing.folders import check, read_seal
+from speechpipe.registry.storing.locks import read_lock
+from speechpipe.repositories import FolderRepository, Item, Package, Part, Receipt
+from speechpipe.repositories.metadata import fixity, reading
+from speechpipe.repositories.results import receipts
+from speechpipe.repositories.results.copies import recorded
 from speechpipe.settings import Settings
 
 
@@ -72,7 +74,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "a checksum": ("a.wav.md5", lambda path: fixity.supplied(path.with_suffix(""), path.parent)),
     "a bag's manifest": ("manifest-md5.txt", lambda path: bagged(path.parent)),
     "a recording": ("a.wav", lambda path: FolderRepository(path.parent).fetch(item("a.wav"))),
-    "a table": ("speechpipe.csv", metadata.read),
+    "a table": ("speechpipe.csv", reading.read),
     "settings": ("settings.toml", settings),
     "a transcript": ("a.wav.json", read_file),
     "a correction": ("a.wav.vtt", read_file),

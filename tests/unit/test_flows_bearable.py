@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows import serve
-from speechpipe.registry.store import Store
+from speechpipe.registry.storing.store import Store
 from tests.stored import put, whisper_files
 
 

@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import pytest
 
-from flows.environment import OPERATORS, SERVED, SILENT, TEMPORARY, closed, refuse_files, set_up
+from flows.running.environment import OPERATORS, SERVED, SILENT, TEMPORARY, closed, refuse_files, set_up
 from speechpipe.errors import UsageError
 from tests.e2e.elsewhere import of_a_shell
 
@@ -79,7 +79,7 @@ def test_only_what_was_asked_for_is_left_of_prefects_switches(tmp_path: Path) ->
 READ = """
 import json, sys
 from pathlib import Path
-from flows.environment import OPERATORS, SERVED, set_up
+from flows.running.environment import OPERATORS, SERVED, set_up
 set_up(Path(sys.argv[1]), SERVED, operators=OPERATORS, PREFECT_API_URL="http://127.0.0.1:1/api")
 import prefect.settings
 settings = prefect.settings.get_current_settings()

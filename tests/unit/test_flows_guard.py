@@ -11,7 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket
 
-from flows.guard import REFUSED, guarded, origin
+from flows.running.guard import REFUSED, guarded, origin
 from speechpipe.errors import UsageError
 
 OWN = ["https://transcripts.archive.example", "http://127.0.0.1:4200"]

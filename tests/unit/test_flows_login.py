@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.login import GROUP, GROUPS, LETTERS, kept, made, read
+from flows.running.login import GROUP, GROUPS, LETTERS, kept, made, read
 from flows.serve import _asks_for
 from speechpipe.errors import UsageError
 

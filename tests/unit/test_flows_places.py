@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from flows.places import OUTPUTS, RECORDINGS, Place, Places, below, speakable, unspoken
 from speechpipe.errors import MediaNotFound, UsageError
-from speechpipe.settings import Collection, Night, Settings
+from speechpipe.settings import Settings
+from speechpipe.settings.repositories import Collection, Night
 
 ESCAPES = [
     "/etc/passwd",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import reports
-from flows.process import REPORTS
-from speechpipe.pipeline.report import Report, Row
+from flows.running.process import REPORTS
+from flows.seen import reports
+from speechpipe.reports.morning import Report, Row
 
 
 def test_reports_of_one_second_keep_their_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from speechpipe.errors import OutputError
 
 pytest.importorskip("prefect")
 
-from flows.traces import NAMELESS, _forget_in_database, _mentions, _nameless
+from flows.seen.traces import NAMELESS, _forget_in_database, _mentions, _nameless
 
 
 @pytest.mark.parametrize(

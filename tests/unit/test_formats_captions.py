@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from speechpipe import languages
-from speechpipe.formats import breaks
-from speechpipe.formats.captions import Cue, cues, music
+from speechpipe.formats.captions import breaks
+from speechpipe.formats.captions.cues import Cue, cues, music
 from speechpipe.formats.text import clean, tokens, visible_length
 from speechpipe.formats.turns import CUED, Lane, Turn, lanes, turns
-from speechpipe.settings import CAPTION_PRESETS, Captions
-from speechpipe.transcript import Event, Media, Segment, Transcript, Word
+from speechpipe.settings.captions import CAPTION_PRESETS, Captions
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Event, Media, Segment, Word
 from tests.transcripts import INTERVIEW, spoken
 
 

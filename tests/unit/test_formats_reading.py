@@ -10,10 +10,11 @@ import pytest
 
 from speechpipe import formats
 from speechpipe.errors import UsageError
-from speechpipe.formats import cue_text, webvtt
+from speechpipe.formats.reading import cue_text, webvtt
 from speechpipe.formats.text import clean
 from speechpipe.formats.turns import CUED
-from speechpipe.transcript import Event, Media, Revision, Rights, Transcript, Word
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Event, Media, Revision, Rights, Word
 from tests.transcripts import INTERVIEW, NOTHING_SAID
 
 

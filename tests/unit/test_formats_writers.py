@@ -16,8 +16,9 @@ from lxml import etree
 
 from speechpipe import formats
 from speechpipe.errors import UsageError
-from speechpipe.formats.vtt import timestamp
-from speechpipe.transcript import Event, Media, Revision, Segment, Step, Transcript, Word
+from speechpipe.formats.captions.vtt import timestamp
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import Event, Media, Revision, Segment, Step, Word
 from tests.transcripts import INTERVIEW, NOTHING_SAID, spoken
 
 NS = {"a": "http://www.loc.gov/standards/alto/ns-v4#", "t": "urn:speechpipe:alto-timeline:1"}
@@ -286,15 +287,15 @@ def test_the_published_schema_is_made_from_the_classes(root: Path) -> None:
 
 
 def test_schema_and_classes_agree_field_by_field(root: Path) -> None:
-    from speechpipe import transcript as classes
+    from speechpipe import transcript_data as classes
 
     published = json.loads((root / "speechpipe" / "transcript.schema.json").read_text(encoding="utf-8"))
-    described = {**published["$defs"], "Transcript": published}
+    described = {**published["$defs"], "TranscriptData": published}
     kinds = {name: kind for name, kind in vars(classes).items() if dataclasses.is_dataclass(kind)}
     assert described.keys() == kinds.keys()
     for name, kind in kinds.items():
         fields = [field.name for field in dataclasses.fields(kind)]
-        extra = ["schema_version"] if name == "Transcript" else []
+        extra = ["schema_version"] if name == "TranscriptData" else []
         assert list(described[name]["properties"]) == extra + fields, name
         assert described[name]["additionalProperties"] is False
         needed = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]

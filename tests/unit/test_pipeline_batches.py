@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from speechpipe.chunking.plan import Window
 from speechpipe.errors import Interrupted
-from speechpipe.pipeline.batches import append, done, in_batches, part, pending
-from speechpipe.pipeline.plan import Window
+from speechpipe.pipeline.journals.batches import append, done, in_batches, part, pending
 from speechpipe.workspace import Journal
 
 WINDOWS = [Window(i, None, "lane", 10_000 * i, 10_000 * i + 1_000) for i in range(7)]

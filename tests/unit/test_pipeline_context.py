@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from speechpipe.chunking.plan import Window
 from speechpipe.pipeline.context import DOUBTFUL, MAX_CHARS, MAX_PAUSE_MS, Told, in_turn
-from speechpipe.pipeline.plan import Window
 
 
 def window(index: int, start_ms: int, lane: str = "0.pcm") -> Window:

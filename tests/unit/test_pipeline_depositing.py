@@ -17,9 +17,10 @@ from speechpipe.audio import write_wav
 from speechpipe.errors import AlreadyInWork, NameTaken, SpeechpipeError, UnreadableMedia, Withdrawn
 from speechpipe.files import sha256_file
 from speechpipe.pipeline import Run
-from speechpipe.repositories import FolderRepository, Item, Package, Receipt, moving
-from speechpipe.repositories.holding import LOCK
-from speechpipe.repositories.shelf import Shelf
+from speechpipe.repositories import FolderRepository, Item, Package, Receipt
+from speechpipe.repositories.results import moving
+from speechpipe.repositories.results.holding import LOCK
+from speechpipe.repositories.results.shelf import Shelf
 
 
 def tone(path: Path, seconds: float) -> Path:
@@ -187,7 +188,7 @@ def test_who_cannot_get_the_folder_is_told_so_and_may_try_again(
     places: tuple[FolderRepository, Item, Item], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository, item, _ = places
-    monkeypatch.setattr("speechpipe.repositories.holding._PATIENCE_S", 0)
+    monkeypatch.setattr("speechpipe.repositories.results.holding._PATIENCE_S", 0)
     with repository.held(item), ThreadPoolExecutor(1) as another:
         with pytest.raises(SpeechpipeError, match="Another run") as caught:
             another.submit(repository.deposit, item, package("text")).result()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from speechpipe.chunking.plan import Window
 from speechpipe.engines.contract import Utterance
 from speechpipe.pipeline.joining import Spot, joined, seam
-from speechpipe.pipeline.plan import Window
-from speechpipe.transcript import Word
+from speechpipe.transcript_data import Word
 
 
 def spots(*words: tuple[str, int, int]) -> list[Spot]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from speechpipe.audio import Channel, Decoded, Lane
+from speechpipe.chunking.plan import Plan, Window
 from speechpipe.pipeline.assembly import _outcome
-from speechpipe.pipeline.plan import Plan, Window
-from speechpipe.transcript import Event, Media
+from speechpipe.transcript_data import Event, Media
 
 SILENCE, HUM = Event(0, 5_000, "silence"), Event(5_000, 9_000, "tone")
 

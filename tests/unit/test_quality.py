@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from speechpipe import quality
-from speechpipe.engines import fallback
+from speechpipe.engines.whisper import fallback
 from speechpipe.flags import FLAGS, NEUTRAL, wants_a_look
 from speechpipe.formats.turns import CUED
-from speechpipe.pipeline.listening import UNCERTAIN_FLAG
-from speechpipe.pipeline.timing import NOT_ALIGNED
-from speechpipe.transcript import Segment, Word
+from speechpipe.language_identification.window_languages import UNCERTAIN_FLAG
+from speechpipe.pipeline.word_times import NOT_ALIGNED
+from speechpipe.transcript_data import Segment, Word
 
 
 def segment(text: str = "tape four", number: int = 0, **more: object) -> Segment:

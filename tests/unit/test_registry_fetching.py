@@ -20,12 +20,12 @@ import pytest
 
 from speechpipe import installed, registry
 from speechpipe.errors import BrokenModel, DependencyError, HubError, OutputError, UnknownModel, UsageError
-from speechpipe.pipeline import obtaining
-from speechpipe.registry import conversion
-from speechpipe.registry import store as stores
-from speechpipe.registry.fetching import fetch, source_of
-from speechpipe.registry.locks import LOCK
-from speechpipe.registry.store import Store
+from speechpipe.pipeline import model_fetching
+from speechpipe.registry.fetching import conversion
+from speechpipe.registry.fetching.fetch import fetch, source_of
+from speechpipe.registry.storing import store as stores
+from speechpipe.registry.storing.locks import LOCK
+from speechpipe.registry.storing.store import Store
 from speechpipe.settings import Settings
 from tests import hub as stand_in
 from tests.hub import LARGE, TOKEN, Hub, national_models
@@ -272,7 +272,7 @@ def test_a_disk_that_fills_up_on_the_way(hub: Hub, store: Store, monkeypatch: py
         with Path("/dev/full").open("wb", buffering=0) as file:
             yield file
 
-    monkeypatch.setattr("speechpipe.registry.hub._open", full)
+    monkeypatch.setattr("speechpipe.registry.fetching.hub._open", full)
     with pytest.raises(OutputError, match="No space is left for"):
         fetch(NB, store)
     assert store.installed() == []
@@ -397,8 +397,8 @@ def test_progress_is_told_in_bytes(hub: Hub, store: Store) -> None:
 def fetcher(root: Path, hub: Hub) -> subprocess.Popen[str]:
     program = (
         "from pathlib import Path\n"
-        "from speechpipe.registry.fetching import fetch\n"
-        "from speechpipe.registry.store import Store\n"
+        "from speechpipe.registry.fetching.fetch import fetch\n"
+        "from speechpipe.registry.storing.store import Store\n"
         f"print(fetch({NB!r}, Store(Path({str(root)!r}))).new)\n"
     )
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
@@ -546,17 +546,17 @@ def test_what_may_be_a_path_is_no_id_of_the_hub(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
-    assert obtaining.is_of_the_hub(name) is expected
+    assert model_fetching.is_of_the_hub(name) is expected
 
 
 def test_what_settings_name_is_fetched_and_nothing_else(hub: Hub, store: Store) -> None:
     told: list[str] = []
     settings = Settings(model=KB, aligner="auto", models={"et": ET}, models_folder=store.root)
-    obtaining.obtain(settings.with_(offline=True))
+    model_fetching.obtain(settings.with_(offline=True))
     assert hub.asked == []
-    obtaining.obtain(settings, lambda name, stage, done, total: told.append(name))
+    model_fetching.obtain(settings, lambda name, stage, done, total: told.append(name))
     assert [lock.name for lock in store.installed()] == [KB, ET]
     assert list(dict.fromkeys(told)) == [KB, ET]
     hub.asked.clear()
-    obtaining.obtain(settings)
+    model_fetching.obtain(settings)
     assert hub.asked == []

@@ -12,7 +12,7 @@ import pytest
 from speechpipe import installed, registry
 from speechpipe.errors import BrokenModel, SpeechpipeError, UnknownModel, UsageError
 from speechpipe.registry import seal as sealing
-from speechpipe.registry.folders import SEAL, check
+from speechpipe.registry.storing.folders import SEAL, check
 
 WHISPER = "whisper-tiny-archive"
 WAV2VEC2 = "wav2vec2-tiny-archive"

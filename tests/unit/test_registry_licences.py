@@ -12,7 +12,7 @@ from speechpipe.errors import LicenceNotAccepted, NotFetched, OutputError, Unkno
 from speechpipe.registry import licences
 from speechpipe.registry.entries import ModelEntry, list_models
 from speechpipe.registry.licences import Conditions
-from speechpipe.registry.store import Store
+from speechpipe.registry.storing.store import Store
 from tests.stored import put
 
 KNOWN = {entry.name: entry for entry in list_models()}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from speechpipe.batch.renaming import settle
 from speechpipe.errors import OutputError
-from speechpipe.pipeline.closing import close
-from speechpipe.pipeline.renaming import settle
 from speechpipe.repositories import FolderRepository, Package, Policy, Receipt, Selection, select
-from speechpipe.repositories.shelf import Shelf
+from speechpipe.repositories.results.shelf import Shelf
+from speechpipe.withdrawal.closing import close
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 HEAD = "path,identifier,may_transcribe,may_publish\n"

@@ -9,8 +9,8 @@ import pytest
 
 from speechpipe.errors import RepositoryError
 from speechpipe.repositories import FolderRepository, Rights
-from speechpipe.repositories.columns import COLUMNS, column, rights, tells_of_rights
-from speechpipe.repositories.dates import first_day, last_day
+from speechpipe.repositories.metadata.columns import COLUMNS, column, rights, tells_of_rights
+from speechpipe.repositories.metadata.dates import first_day, last_day
 from speechpipe.repositories.rights import standing
 
 TODAY = date(2026, 5, 17)

@@ -10,7 +10,7 @@ import pytest
 from speechpipe.errors import ChecksumMismatch, RepositoryError
 from speechpipe.files import sha256_bytes
 from speechpipe.repositories import FolderRepository, Item, Part
-from speechpipe.repositories.fixity import normal, supplied
+from speechpipe.repositories.metadata.fixity import normal, supplied
 
 SOUND = b"sound of a"
 DIGESTS = {name: hashlib.new(name, SOUND).hexdigest() for name in ("md5", "sha1", "sha256", "sha512")}

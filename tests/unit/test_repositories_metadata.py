@@ -10,7 +10,7 @@ import pytest
 
 from speechpipe.errors import RepositoryError
 from speechpipe.repositories import FolderRepository, Item, LeftOut, Part, Rights
-from speechpipe.repositories.metadata import read
+from speechpipe.repositories.metadata.reading import read
 
 SHA, MD5 = "a" * 64, "b" * 32
 

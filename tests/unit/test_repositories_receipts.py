@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from speechpipe.repositories import Receipt
-from speechpipe.repositories.receipts import SCHEMA_VERSION, from_json, read, to_json
+from speechpipe.repositories.results.receipts import SCHEMA_VERSION, from_json, read, to_json
 
 FULL = Receipt(
     identifier="fonds/bånd 1.wav",

@@ -16,8 +16,8 @@ from speechpipe import exchange
 from speechpipe.errors import OutputError
 from speechpipe.files import sha256_file
 from speechpipe.repositories import Deposited, FolderRepository, Item, Package, Part, Receipt
-from speechpipe.repositories.holding import LOCK
-from speechpipe.repositories.replacing import FOLDER, Replacement
+from speechpipe.repositories.results.holding import LOCK
+from speechpipe.repositories.results.replacing import FOLDER, Replacement
 
 ENDINGS = (".vtt", ".txt", ".json", ".alto.xml")
 PERSON = b"by a person"

@@ -15,7 +15,7 @@ from speechpipe.errors import RepositoryError
 from speechpipe.repositories import FolderRepository, Item, LeftOut, Package, Policy, Receipt, Selection, select, settle
 from speechpipe.repositories.selection import BACK_OFF, after_failure, back_off
 from speechpipe.repositories.undone import cancelled
-from speechpipe.settings import Night
+from speechpipe.settings.repositories import Night
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
 POLICY = Policy(software="speechpipe 1", model="large", model_revision="r1")

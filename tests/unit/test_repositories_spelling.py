@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from speechpipe.repositories import FolderRepository, Item, LeftOut
+from speechpipe.repositories.metadata.spelling import Rows
 from speechpipe.repositories.rights import public_name
-from speechpipe.repositories.spelling import Rows
 
 OTHERWISE = [
     "SUB/B\u00c5nd 1.WAV",

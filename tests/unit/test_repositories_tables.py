@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from speechpipe.batch.renaming import settle
 from speechpipe.errors import RepositoryError
-from speechpipe.pipeline.renaming import settle
-from speechpipe.repositories import FolderRepository, Policy, metadata, select
+from speechpipe.repositories import FolderRepository, Policy, select
+from speechpipe.repositories.metadata import reading
 
 TABLE = "path,may_transcribe,may_publish\na.wav,yes,no\n"
 
@@ -157,13 +158,13 @@ def test_a_table_is_read_once_as_long_as_it_stays_and_again_where_it_changed(
     path = source / "metadata.csv"
     path.write_text(TABLE)
     repository = FolderRepository(source, source.parent / "results")
-    opened, read = [], metadata.read_bytes
+    opened, read = [], reading.read_bytes
 
     def counted(path: Path) -> bytes:
         opened.append(path)
         return read(path)
 
-    monkeypatch.setattr(metadata, "read_bytes", counted)
+    monkeypatch.setattr(reading, "read_bytes", counted)
     (item,) = repository.discover()
     assert [repository.current(item).standing for _ in range(3)] == ["restricted"] * 3 and opened.count(path) == 1
     before = path.stat()

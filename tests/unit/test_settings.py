@@ -11,7 +11,12 @@ import pydantic
 import pytest
 
 from speechpipe.errors import UsageError
-from speechpipe.settings import Alignment, Captions, Chunking, Collection, Decoding, Night, Settings
+from speechpipe.settings import Settings
+from speechpipe.settings.alignment import Alignment
+from speechpipe.settings.captions import Captions
+from speechpipe.settings.chunking import Chunking
+from speechpipe.settings.decoding import Decoding
+from speechpipe.settings.repositories import Collection, Night
 
 
 @pytest.fixture(autouse=True)

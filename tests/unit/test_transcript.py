@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from speechpipe import formats
-from speechpipe.transcript import SCHEMA_VERSION, Event, Media, Revision, Rights, Segment, Transcript, Word
+from speechpipe.transcript import Transcript
+from speechpipe.transcript_data import SCHEMA_VERSION, Event, Media, Revision, Rights, Segment, Word
 from tests.transcripts import INTERVIEW, NOTHING_SAID
 
 

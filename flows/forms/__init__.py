@@ -1,0 +1,1 @@
+"""What an archivist can ask for."""

@@ -1,0 +1,1 @@
+"""The process that touches foreign media, and what runs in it."""

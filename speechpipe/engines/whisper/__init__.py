@@ -1,0 +1,1 @@
+"""Whisper, on every library that runs it."""

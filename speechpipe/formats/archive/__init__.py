@@ -1,0 +1,1 @@
+"""What catalogues and preservation systems read: ALTO, METS, PREMIS."""

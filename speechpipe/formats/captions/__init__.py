@@ -1,0 +1,1 @@
+"""Words become cues, and cues the files that players show."""

@@ -1,0 +1,1 @@
+"""What differs between two texts, and a person's correction laid over what it corrects."""

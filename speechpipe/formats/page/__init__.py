@@ -1,0 +1,1 @@
+"""A recording, or a difference, as one page for a browser."""

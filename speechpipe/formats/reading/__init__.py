@@ -1,0 +1,1 @@
+"""Files that a person may have corrected, read back."""

@@ -1,0 +1,1 @@
+"""Which language is spoken where, and which model it is given to."""

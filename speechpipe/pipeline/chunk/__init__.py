@@ -1,0 +1,1 @@
+"""The first stage: decode, find speech, cut into windows."""

@@ -1,0 +1,1 @@
+"""What the stages keep in a recording's workspace, and under which keys."""

@@ -1,0 +1,1 @@
+"""What became of each recording, told in the morning."""

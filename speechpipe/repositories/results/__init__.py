@@ -1,0 +1,1 @@
+"""How the results of a recording lie in a folder, and how they are replaced without loss."""

@@ -1,0 +1,1 @@
+"""What a recording holds, heard to its end but not transcribed."""

@@ -1,0 +1,1 @@
+"""What may no longer stand is taken away: results, copies and every other trace."""

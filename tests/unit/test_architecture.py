@@ -52,6 +52,18 @@ def test_no_room_is_too_full(root: Path) -> None:
     assert crowded == {}
 
 
+def test_a_room_below_the_pipeline_knows_the_settings_of_its_own_alone(edges: Graph) -> None:
+    own = {"chunking": "chunking", "engines": "decoding", "formats": "captions", "repositories": "repositories"}
+    known = {
+        (room, other)
+        for room in ("chunking", "engines", "alignment", "quality", "formats", "repositories", "registry", "audio")
+        for module, others in edges.items()
+        for other in others
+        if module.startswith(f"speechpipe.{room}") and other.startswith("speechpipe.settings")
+    }
+    assert known == {(room, f"speechpipe.settings.{name}") for room, name in own.items()}
+
+
 def test_every_room_says_what_it_is_for(root: Path) -> None:
     silent = [name for name, path in modules(root).items() if not path.read_text(encoding="utf-8").startswith('"""')]
     assert silent == []

@@ -102,6 +102,7 @@ def _likeness(wanted: str, known: str) -> float:
 _OWN_NAMES = {
     "bg": "български",
     "ca": "català valencià",
+    "cnr": "crnogorski",
     "cs": "čeština česky",
     "cy": "cymraeg",
     "da": "dansk",
@@ -119,6 +120,7 @@ _OWN_NAMES = {
     "gl": "galego",
     "gsw": "schwiizerdütsch schweizerdeutsch",
     "hr": "hrvatski",
+    "hsb": "hornjoserbsce",
     "hu": "magyar",
     "is": "íslenska",
     "it": "italiano",
@@ -131,6 +133,7 @@ _OWN_NAMES = {
     "nn": "nynorsk",
     "pl": "polski",
     "pt": "português",
+    "rm": "rumantsch",
     "ro": "română",
     "se": "davvisámegiella",
     "sk": "slovenčina",
@@ -138,14 +141,15 @@ _OWN_NAMES = {
     "sv": "svenska",
     "uk": "українська",
     "vls": "westvlaams",
+    "yi": "yidish ייִדיש",
 }
 _ALL = "All are listed by: speechpipe models languages"
 #: As many rows as one line of an error bears.
 _MOST = 6
 #: Of languages that Whisper does not know: their nearest kin.
-_KIN = {"se": "smj sma", "smj": "se sma", "sma": "smj se", "ga": "gd", "fy": "nl", "ltg": "lv"}
+_KIN = {"se": "smj sma", "smj": "se sma", "sma": "smj se", "ga": "gd", "fy": "nl", "ltg": "lv", "hsb": "cs"}
 
-#: BCP 47 code → language: all that Whisper knows, and the small languages of the archives of northern Europe.
+#: BCP 47 code → language: all that Whisper knows, and the small languages of Europe's archives.
 LANGUAGES = {
     "af": Language("Afrikaans", "af", "afr"),
     "am": Language("Amharic", "am", "amh"),
@@ -160,6 +164,7 @@ LANGUAGES = {
     "br": Language("Breton", "br", "bre"),
     "bs": Language("Bosnian", "bs", "bos"),
     "ca": Language("Catalan", "ca", "cat va"),
+    "cnr": Language("Montenegrin", "sr", borrowed=True),
     "cs": Language("Czech", "cs", "ces cze"),
     "cy": Language("Welsh", "cy", "cym wel"),
     "da": Language("Danish", "da", "dan"),
@@ -185,6 +190,7 @@ LANGUAGES = {
     "he": Language("Hebrew", "he", "heb iw"),
     "hi": Language("Hindi", "hi", "hin"),
     "hr": Language("Croatian", "hr", "hrv"),
+    "hsb": Language("Upper Sorbian", None),
     "ht": Language("Haitian Creole", "ht", "hat"),
     "hu": Language("Hungarian", "hu", "hun"),
     "hy": Language("Armenian", "hy", "hye arm"),
@@ -224,6 +230,7 @@ LANGUAGES = {
     "pl": Language("Polish", "pl", "pol"),
     "ps": Language("Pashto", "ps", "pus"),
     "pt": Language("Portuguese", "pt", "por"),
+    "rm": Language("Romansh", None, "roh"),
     "ro": Language("Romanian", "ro", "ron rum mo mol"),
     "ru": Language("Russian", "ru", "rus"),
     "sa": Language("Sanskrit", "sa", "san"),

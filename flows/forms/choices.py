@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from speechpipe import languages
 from speechpipe.registry import ModelEntry, list_models
 from speechpipe.registry.storing.store import Store
+from speechpipe.registry.words import licence_name
 from speechpipe.settings import Settings
 
 from ..places import RECORDINGS
@@ -49,7 +50,7 @@ def model_label(entry: ModelEntry, size: int | None) -> str:
     """``nb-whisper-large (Norwegian Bokmål; Apache-2.0; 3.1 GB)``; says where a model is for trying out only."""
     named = [languages.name(code) for code in entry.languages]
     spoken = ", ".join(named) if len(named) <= 3 else f"{len(named)} languages"
-    told = [spoken, entry.licence or "licence not known", _size(size)]
+    told = [spoken, entry.licence or f"licence {licence_name(entry)}", _size(size)]
     told += ["demonstration only"] if entry.demonstration else []
     return f"{entry.name} ({'; '.join(filter(None, told))})"
 

@@ -24,7 +24,7 @@ def obtain(settings: Settings, told: Told | None = None) -> None:
     if settings.offline:
         return
     store = Store(settings.store_folder)
-    for name in dict.fromkeys(map(canonical, _named(settings))):
+    for name in dict.fromkeys(canonical(name, settings.store_folder) for name in _named(settings)):
         if is_of_the_hub(name) and store.lock(name) is None:
             source = fetch.source_of(name)
             asked = licences.conditions(source.name, source.entry, None)

@@ -52,16 +52,19 @@ def recommend(
     installed: Collection[str] = frozenset(),
     installed_only: bool = False,
     free_only: bool = False,
+    permitted: Collection[str] = frozenset(),
 ) -> list[Advice]:
     """The models for ``language`` (BCP 47, with a region where the variety matters), the best first.
 
     National ones come before multilingual ones, those that fit before those that do not; on a processor, those that
-    suit it before slower and before weaker ones. A model that writes letters alone comes last where it is not proven.
+    suit it before slower and before weaker ones. A model that writes letters alone comes last where it is not proven;
+    behind all others those for non-commercial use, then those of which nobody knows whether they may be used.
     Demonstration models are never among them.
 
     Args:
         memory: bytes of the machine, or of its GPU; None where not known.
         installed: names of the models that are here already.
+        permitted: names of those that may be used, whatever the registry knows: accepted, or free by their cards.
         free_only: leave out those whose licence has to be accepted.
 
     Raises:
@@ -69,6 +72,10 @@ def recommend(
         UsageError: none is left, or none fits into ``memory``; says which is the smallest.
     """
     code = languages.check(language)
+
+    def order(entry: ModelEntry) -> tuple[int, ...]:
+        return (_barred(entry, permitted), *_order(entry, language, role, device))
+
     known = [entry for entry in list_models() if _serves(entry, code, role)]
     if not known:
         raise _no_model(code, role)
@@ -77,12 +84,12 @@ def recommend(
         left = [entry for entry in left if entry.name in installed]
     if not left:
         kind = "whose licence needs no acceptance" if free_only else "is here"
-        first = min(known, key=lambda entry: _order(entry, language, role, device))
+        first = min(known, key=order)
         raise UsageError(
             f"No model of {languages.name(code)} {kind}.", cure=f"The best is {first.name}; {_how_to_get(first)}."
         )
     advised = [_advise(entry, device, memory, entry.name in installed) for entry in left]
-    advised.sort(key=lambda advice: (advice.fits is False, _order(advice.entry, language, role, device)))
+    advised.sort(key=lambda advice: (advice.fits is False, order(advice.entry)))
     if all(advice.fits is False for advice in advised):
         raise _too_small(advised, code, device, memory or 0)
     return advised
@@ -98,13 +105,15 @@ def memory_needed(entry: ModelEntry, device: Device = "cpu", batch: int = _BATCH
 
 
 def default_aligner(language: str) -> ModelEntry | None:
-    """The model that times the words of a language where the recogniser names none; never one for non-commercial use.
+    """The model that times the words of a language where the recogniser names none; never one for non-commercial use,
+    nor one whose publisher's word on its licence is not known.
 
     Raises:
         UnknownLanguage: not in the table.
     """
     code = languages.check(language)
-    able = [e for e in list_models() if _serves(e, code, "aligner") and "non-commercial" not in e.restrictions]
+    free = (e for e in list_models() if e.has_terms and "non-commercial" not in e.restrictions)
+    able = [e for e in free if _serves(e, code, "aligner")]
     return min(able, key=lambda entry: _order(entry, language, "aligner", "cpu"), default=None)
 
 
@@ -129,6 +138,13 @@ def _serves(entry: ModelEntry, code: str, role: Role) -> bool:
     return entry.usable and not entry.demonstration and role in entry.roles and code in entry.languages
 
 
+def _barred(entry: ModelEntry, permitted: Collection[str]) -> int:
+    """Whether most archives may not use it: a free model that errs more serves them better."""
+    if entry.name in permitted:
+        return 0
+    return 1 if "non-commercial" in entry.restrictions else 2 * (not entry.has_terms)
+
+
 def _order(entry: ModelEntry, language: str, role: Role, device: Device) -> tuple[int, ...]:
     """Sorts the better model first."""
     region = "-" in language and language.replace("_", "-") in entry.varieties
@@ -142,7 +158,6 @@ def _order(entry: ModelEntry, language: str, role: Role, device: Device) -> tupl
     effort = _effort(entry) if device == "cpu" and role == "asr" else (0, 0)
     return (
         tier,
-        "non-commercial" in entry.restrictions,
         entry.weak,
         not region,
         condensed,

@@ -23,7 +23,7 @@ except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
 Family = Literal[
-    "whisper", "wav2vec2-ctc", "wav2vec2-bert-ctc", "hubert-ctc", "wav2vec2", "fastconformer-tdt", "unknown"
+    "whisper", "wav2vec2-ctc", "wav2vec2-bert-ctc", "hubert-ctc", "wav2vec2", "fastconformer-tdt", "espnet", "unknown"
 ]
 Role = Literal["asr", "aligner", "pretrained"]
 Restriction = Literal["non-commercial", "use-restricted"]
@@ -119,7 +119,9 @@ class ModelEntry(Strict):
     for. ``national``: trained on speech of its languages, where False means
     multilingual. ``rank`` orders models for one language, 1 the first choice; ``weak`` ones err so much, or are so
     thinly attested, that another may serve better. ``licence`` is that of the weights, as an
-    SPDX identifier where it has one; ``unverified`` where the publisher's own word was not seen. ``parameters`` are
+    SPDX identifier where it has one: ``stated`` by the publisher, where ``other`` are terms without a name;
+    ``unverified`` where the publisher's own word was not seen, so that it is worth another look; ``none-stated`` where
+    it was looked for and the publisher states none. What is not stated is never taken by default. ``parameters`` are
     often those of the base model. ``window_ms`` is the longest window that suits the model, None for the family's own
     limit; ``padded_ms`` what shorter clips are padded to, of a model that was taught short sound, None for the family's
     own length. ``avoid_compute_types`` spoil it. ``language_token`` is what Whisper has to be told in place of the
@@ -149,7 +151,7 @@ class ModelEntry(Strict):
     rank: int | None = Field(None, ge=1)
     weak: bool = False
     licence: Text | None = None
-    licence_status: Literal["stated", "unverified"]
+    licence_status: Literal["stated", "unverified", "none-stated"]
     restrictions: tuple[Restriction, ...] = ()
     licence_note: Text | None = None
     base: Text | None = None
@@ -204,6 +206,11 @@ class ModelEntry(Strict):
         return self.unusable is None
 
     @property
+    def has_terms(self) -> bool:
+        """Whether its publisher's own word says under which licence it may be used."""
+        return self.licence_status == "stated"
+
+    @property
     def needs_torch(self) -> bool:
         """Whether CTranslate2 does not run it: other families than two, and wav2vec 2.0 of the base layout."""
         return (
@@ -256,9 +263,11 @@ def _complaints(entry: ModelEntry) -> Iterator[str]:
         yield "it has no form that could be fetched"
     if entry.licence is None and entry.licence_status == "stated":
         yield "a licence that is stated has a name"
+    if entry.licence is not None and entry.licence_status == "none-stated":
+        yield f"its publisher states no licence, so not {entry.licence}"
     if ("-NC" in (entry.licence or "")) != ("non-commercial" in entry.restrictions):
         yield f"the licence {entry.licence} and the restriction non-commercial do not agree"
-    if "RAIL" in (entry.licence or "") and "use-restricted" not in entry.restrictions:
+    if ("RAIL" in (entry.licence or "") or entry.licence == "other") and not entry.restrictions:
         yield f"the licence {entry.licence} restricts use"
     if entry.demonstration and entry.good_for is None:
         yield "a demonstration model says what it is good for"
@@ -299,6 +308,8 @@ class Registry(Strict):
                 aligner = known.get(name)
                 if aligner is None or "aligner" not in aligner.roles or not aligner.usable:
                     raise ValueError(f"{entry.name}: {name!r} is no model of the role aligner")
+                if not aligner.has_terms:
+                    raise ValueError(f"{entry.name}: {name!r} has no licence that is known, so no aligner by default")
                 if "non-commercial" in aligner.restrictions:
                     raise ValueError(f"{entry.name}: {name!r} is not for commercial use, so no aligner by default")
                 if not set(aligner.languages) & set(entry.languages):
@@ -316,9 +327,13 @@ def list_models() -> list[ModelEntry]:
     return list(_load(embedded_folder() / "registry.yaml").models)
 
 
-def canonical(name: str) -> str:
-    """The name of the model that people also call ``name``; ``name`` itself where it is no alias."""
-    return next((entry.name for entry in list_models() if name in entry.aliases), name)
+def canonical(name: str, folders: Path | None = None) -> str:
+    """The name of the model that people also call ``name``; ``name`` itself where it is no alias, or where a model's
+    own folder is called so, here or in ``folders``."""
+    named = next((entry.name for entry in list_models() if name in entry.aliases), name)
+    places = [Path(name), *([folders / name] if folders else [])]
+    own = named != name and any((place / "config.json").is_file() for place in places)
+    return name if own else named
 
 
 def entry_named(name: str) -> ModelEntry:
@@ -334,8 +349,11 @@ def entry_named(name: str) -> ModelEntry:
 
 
 def unknown(name: str) -> UnknownModel:
-    names = [name for entry in list_models() for name in (entry.name, *entry.aliases)]
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    known: dict[str, str] = {}  # also by its name without the publisher's, which people leave out
+    for entry in list_models():
+        known |= {entry.name: entry.name, entry.name.partition("/")[2]: entry.name}
+        known |= {alias: alias for alias in entry.aliases}
+    near = list(dict.fromkeys(known[spelling] for spelling in get_close_matches(name, known, n=3, cutoff=0.5)))
     hint = f"Did you mean {' or '.join(near)}?" if near else "List the models with: speechpipe models list."
     return UnknownModel(f"There is no model named {name!r}.", cure=f"{hint} A model's folder may be given by its path.")
 

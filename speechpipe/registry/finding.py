@@ -77,7 +77,7 @@ def find(
     store = Store(models_folder) if models_folder else None
     if name_or_path == "auto":
         name_or_path = _best_installed(known, store, language, accepted)
-    name_or_path = canonical(name_or_path)
+    name_or_path = canonical(name_or_path, models_folder)
     entry = known.get(name_or_path) or known.get(name_or_path.partition("@")[0])
     if entry is not None and entry.embedded:
         folder = embedded_folder() / entry.name
@@ -197,7 +197,11 @@ def _best_installed(
     if language is None and here:
         return here[max(here, key=lambda name: (len(known[name].languages), known[name].parameters or 0))]
     try:
-        advised = recommend(language, device=_device(), installed=here, installed_only=True) if language else []
+        advised = (
+            recommend(language, device=_device(), installed=here, installed_only=True, permitted=here)
+            if language
+            else []
+        )
     except UsageError:
         advised = []
     if not advised:

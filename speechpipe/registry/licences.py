@@ -29,7 +29,8 @@ _OPEN = frozenset(
 MEANING = {
     "non-commercial": "Its licence forbids commercial use of the model, and perhaps of what it writes.",
     "use-restricted": "Its licence forbids some uses; read which.",
-    "unverified": "Whether you may use it is not known: ask its publisher.",
+    "unverified": "Whether you may use it is not known: look at its page, or ask its publisher.",
+    "none-stated": "Its publisher states no licence, so nobody has leave to use it: ask for leave first.",
 }
 
 
@@ -64,23 +65,36 @@ _ACCEPTANCES = TypeAdapter(list[Acceptance])
 def conditions(name: str, entry: ModelEntry | None, lock: Lock | None) -> Conditions | None:
     """What must be accepted before this model is used; None where its licence lets everybody use it.
 
-    The registry's word and the card's at the commit that was fetched both count; the stricter one holds.
+    The registry's word and the card's at the commit that was fetched both count; the stricter one holds. Where the
+    registry does not know, the card tells: also that there is none.
     """
     if entry is not None and entry.embedded:
         return None
     card = lock.licence if lock else None
     stated = entry.licence if entry else None
-    kinds = set(_kinds(card)) if card else set()
-    if entry is not None and entry.licence_status == "stated":
-        kinds |= {*entry.restrictions, *_kinds(stated)}
+    kinds: set[str] = set(entry.restrictions) if entry else set()
+    if entry is not None and entry.has_terms:
+        kinds |= set() if kinds else set(_kinds(stated))
+        kinds |= set(_kinds(card)) if card and not _same(card, stated) else set()
+    elif card:
+        kinds |= set(_kinds(card))
     else:
-        kinds |= set(entry.restrictions) if entry else set()
-        kinds |= set() if card else {"unverified"}
+        looked = lock is not None or (entry is not None and entry.licence_status == "none-stated")
+        kinds.add("none-stated" if looked else "unverified")
     if not kinds:
         return None
+    if "none-stated" in kinds:
+        stated = None  # what others said of it does not hold
     # The one that asks for something; as the registry spells it, where it is the same.
     licence = card if card and set(_kinds(card)) and not _same(card, stated) else stated or card
     return Conditions(name, licence, tuple(sorted(kinds)), entry.licence_note if entry else None)
+
+
+def in_words(asked: Conditions) -> str:
+    """Model, licence, and what it means: what a person has to know who is to accept it."""
+    unknown = "comes without a licence" if "none-stated" in asked.kinds else "has no known licence"
+    licence = f"is under {asked.licence}" if asked.licence else unknown
+    return f"{asked.model} {licence}. {' '.join(MEANING[kind] for kind in asked.kinds)}"
 
 
 def accepted(asked: Conditions, names: Iterable[str], store: Store | None) -> str | None:
@@ -101,10 +115,8 @@ def require(asked: Conditions, names: Iterable[str], store: Store | None) -> str
     """How the conditions were accepted. Raises ``LicenceNotAccepted``, naming the licence and how to accept it."""
     if how := accepted(asked, names, store):
         return how
-    what = " ".join(MEANING[kind] for kind in asked.kinds)
-    licence = f"is under {asked.licence}" if asked.licence else "has no known licence"
     raise LicenceNotAccepted(
-        f"{asked.model} {licence}. {what}",
+        in_words(asked),
         cure=f"Accept it with: speechpipe models accept {asked.model}, or --accept-licence {asked.name}",
     )
 

@@ -56,7 +56,7 @@ def by_model() -> str:
             f"{entry.parameters / 1e6:,.0f}" if entry.parameters else "",
             (words.download(entry) or "").replace("about ", "").replace(", estimated", " ?"),
             words.speed(entry, "cpu") or "",
-            (entry.licence or "not known") + (_GATED if words.gated(entry) else ""),
+            words.licence_name(entry) + (_GATED if words.gated(entry) else ""),
             words.style(entry) or "",
         )
         for entry in list_models()

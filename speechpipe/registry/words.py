@@ -17,6 +17,7 @@ LICENCES = {
     "CC-BY-NC-4.0": "not for commercial use",
     "CC-BY-NC-SA-4.0": "not for commercial use; what is built from it is shared alike",
     "OpenRAIL": "some uses are forbidden",
+    "other": "terms of its publisher's own",
 }
 _WORDING = {
     "verbatim": "word for word",
@@ -68,17 +69,26 @@ def style(entry: ModelEntry) -> str | None:
 def licence(entry: ModelEntry) -> str:
     """Its name, what it means, and whether it has to be accepted first."""
     if entry.licence is None:
-        known = "not known"
+        known = "none, so nobody has leave to use it" if entry.licence_status == "none-stated" else "not known"
     else:
         known = f"{entry.licence}, {LICENCES.get(entry.licence, 'read what it allows')}"
-        if entry.licence_status == "unverified":
+        if not entry.has_terms:
             known += " (not verified)"
+    if entry.licence_status == "none-stated":
+        return f"{known}; ask its publisher, and accept it before use"
     return f"{known}; accept it before use" if gated(entry) else known
+
+
+def licence_name(entry: ModelEntry) -> str:
+    """Its name alone, for a table: ``MIT``, ``MIT ?`` where not verified, ``not known``, ``none stated``."""
+    if entry.licence is None:
+        return "none stated" if entry.licence_status == "none-stated" else "not known"
+    return entry.licence if entry.has_terms else f"{entry.licence} ?"
 
 
 def gated(entry: ModelEntry) -> bool:
     """Whether a person has to accept its licence by name before it runs."""
-    return not entry.embedded and (bool(entry.restrictions) or entry.licence_status == "unverified")
+    return not entry.embedded and (bool(entry.restrictions) or not entry.has_terms)
 
 
 def download(entry: ModelEntry) -> str | None:

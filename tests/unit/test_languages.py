@@ -53,7 +53,7 @@ def test_whispers_own_code(code: str, whisper: str) -> None:
     assert languages.whisper_code(code) == whisper
 
 
-@pytest.mark.parametrize("code", ["se", "sma", "smj", "ga", "fy", "kl", "ltg"])
+@pytest.mark.parametrize("code", ["se", "sma", "smj", "ga", "fy", "kl", "ltg", "hsb", "rm"])
 def test_languages_that_whisper_lacks_are_known_all_the_same(code: str) -> None:
     assert languages.check(code) == code
     assert languages.whisper_code(code) is None
@@ -62,7 +62,7 @@ def test_languages_that_whisper_lacks_are_known_all_the_same(code: str) -> None:
 
 def test_a_borrowed_token_is_another_languages() -> None:
     borrowed = {code: row.whisper for code, row in languages.LANGUAGES.items() if row.borrowed}
-    assert borrowed == {"gsw": "de", "gd": "cy", "vls": "nl"}
+    assert borrowed == {"gsw": "de", "gd": "cy", "vls": "nl", "cnr": "sr"}
     assert not languages.LANGUAGES["nb"].borrowed, "no is Norwegian itself"
 
 
@@ -103,6 +103,7 @@ def test_rows_of_the_table_in_words() -> None:
 def test_kin_is_in_the_table() -> None:
     assert languages.related("sma") == ["smj", "se"]
     assert languages.related("vls") == ["nl"]
+    assert languages.related("cnr") == ["sr"]
     assert languages.related("sv") == []
     for code in languages.LANGUAGES:
         assert all(languages.check(other) != code for other in languages.related(code))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from speechpipe import registry
@@ -11,6 +13,12 @@ from speechpipe.registry import advice as advising
 from speechpipe.registry.entries import entry_named
 
 GIGA = 1_000_000_000
+AALTO = "Aalto-Speech-Synthesis/whisper-large-v3-Icelandic-finetuned-ct2"
+#: Of the national libraries of Europe and their peoples: all that anything here recognises.
+EUROPE = """
+    sq hy az eu be bs br bg ca hr cs da nl en et fo fi fr gl ka de el he hu is ga it la ltg lv lt lb mk mt nb nn oc pl
+    pt ro ru gd se sr sk sl es sv gsw tr uk hsb cy fy yi
+""".split()  # noqa: SIM905
 
 
 def names(advices: list[Advice]) -> list[str]:
@@ -24,11 +32,19 @@ def names(advices: list[Advice]) -> list[str]:
         ("no", "NbAiLab/nb-whisper-small", "NbAiLab/nb-whisper-large"),
         ("nn-NO", "NbAiLab/nb-whisper-small", "NbAiLab/nb-whisper-large"),
         ("sv", "KBLab/kb-whisper-small", "KBLab/kb-whisper-large"),
-        ("da", "CoRal-project/roest-v3-whisper-1.5b", "CoRal-project/roest-v3-whisper-1.5b"),
+        ("da", "thorhojhus/whisper-small-danish", "danish-foundation-models/edda-v0.2"),
         ("se", "NbAiLab/whisper-large-sme", "NbAiLab/whisper-large-sme"),
         ("fr", "bofenghuang/whisper-large-v3-french", "bofenghuang/whisper-large-v3-french"),
         ("it", "openai/whisper-large-v3-turbo", "openai/whisper-large-v3"),
-        ("lt", "openai/whisper-large-v3-turbo", "openai/whisper-large-v3"),
+        ("lt", "kristijonas/paprika-whisper-lt-v3", "akisviete/azuolas-whisper-lt-ct2"),
+        ("is", AALTO, AALTO),
+        ("yi", "ivrit-ai/yi-whisper-large-v3", "ivrit-ai/yi-whisper-large-v3"),
+        ("ca", "projecte-aina/whisper-large-v3-ca-3catparla", "projecte-aina/whisper-large-v3-ca-3catparla"),
+        ("gl", "HiTZ/whisper-large-v3-gl", "HiTZ/whisper-large-v3-gl"),
+        ("es", "openai/whisper-large-v3-turbo", "openai/whisper-large-v3"),
+        ("pt", "openai/whisper-large-v3-turbo", "openai/whisper-large-v3"),
+        ("cs", "openai/whisper-large-v3-turbo", "openai/whisper-large-v3"),
+        ("hsb", "Korla/Wav2Vec2BertForCTC-hsb", "Korla/Wav2Vec2BertForCTC-hsb"),
         ("en", "openai/whisper-large-v3-turbo", "openai/whisper-large-v3"),
         ("gsw", "Flix-AI/flix-swissgerman-full", "Flix-AI/flix-swissgerman-full"),
     ],
@@ -54,8 +70,35 @@ def test_what_is_only_condensed_or_spoken_in_between_is_not_the_first_choice() -
 
 
 def test_a_region_brings_up_its_variety() -> None:
-    regions = {advice.entry.varieties for advice in recommend("pt-PT", device="cuda")[:2]}
-    assert regions == {("pt-PT",)}
+    catalan = {entry.name for entry in registry.list_models() if "ca" in entry.languages}
+    assert recommend("ca-valencia", permitted=catalan)[0].entry.varieties == ("ca-valencia",)
+    assert recommend("ca", permitted=catalan)[0].entry.varieties == ()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("code", EUROPE)
+def test_the_first_choice_is_one_that_an_archive_may_use(code: str, device: str) -> None:
+    first = recommend(code, device=device)[0].entry  # type: ignore[arg-type]
+    if code in ("gd", "ltg"):  # one model each, whose makers' word was not seen
+        assert [advice.entry.licence_status for advice in recommend(code)] == ["unverified"]
+    else:
+        assert (first.licence_status, first.restrictions) == ("stated", ())
+
+
+def test_whose_licence_is_not_known_comes_after_all_others_and_behind_those_for_no_commerce() -> None:
+    czech = names(recommend("cs", device="cuda"))
+    assert czech[-1] == "moravianai/CzechSpeech"
+    irish = recommend("ga")
+    assert [advice.entry.licence_status for advice in irish] == ["stated", "stated", "none-stated"]
+    galician = names(recommend("gl", role="aligner"))
+    assert galician[-2:] == ["torchaudio/MMS_FA", "proxectonos/Nos_ASR-wav2vec2-xls-r-300m-gl"]
+
+
+def test_what_was_permitted_takes_its_place_by_merit() -> None:
+    best = "BSC-LT/faster-whisper-large-v3-ca-punctuated-3370h"
+    others = {"BSC-LT/faster-whisper-bsc-large-v3-cat", "openai/whisper-large-v3", best}
+    assert names(recommend("ca", installed=others, installed_only=True))[0] == "openai/whisper-large-v3"
+    assert names(recommend("ca", installed=others, installed_only=True, permitted=others))[0] == best
 
 
 def test_what_does_not_fit_comes_last_and_says_so() -> None:
@@ -125,18 +168,32 @@ def test_with_nothing_here_the_best_is_named() -> None:
 
 
 def test_licences_are_minded_and_can_be_ruled_out() -> None:
-    (danish, *_) = recommend("da")
-    assert any(caveat.startswith("Licence: OpenRAIL") for caveat in danish.caveats)
+    danish = recommend("da")
+    restricted = next(advice for advice in danish if advice.entry.name == "CoRal-project/roest-v3-whisper-1.5b")
+    assert any(caveat.startswith("Licence: OpenRAIL") for caveat in restricted.caveats)
     free = recommend("da", free_only=True)
     assert all(advice.entry.licence_status == "stated" and not advice.entry.restrictions for advice in free)
-    assert names(free)[0].startswith("openai/")
-    with pytest.raises(UsageError, match="No model of Irish whose licence needs no acceptance"):
-        recommend("ga", free_only=True)
+    assert len(free) < len(danish)
+    with pytest.raises(UsageError, match="No model of Scottish Gaelic whose licence needs no acceptance"):
+        recommend("gd", free_only=True)
+
+
+def test_what_a_publisher_leaves_open_is_said() -> None:
+    (*_, none_stated) = recommend("ga")
+    assert "Licence: none, so nobody has leave to use it; ask its publisher, and accept it before use." in (
+        none_stated.caveats
+    )
+    (unknown,) = recommend("gd")
+    assert "Licence: not known; accept it before use." in unknown.caveats
 
 
 def test_caveats_of_compute_types_and_third_parties() -> None:
-    danish = recommend("da", device="cuda")[0]
-    assert "Do not compute it in float16." in danish.caveats
+    danish = {advice.entry.name: advice.caveats for advice in recommend("da", device="cuda")}
+    assert "Do not compute it in float16." in danish["CoRal-project/roest-v3-whisper-1.5b"]
+    assert (
+        "It learned from single sentences: take the times from an aligner."
+        in danish["danish-foundation-models/edda-v0.2"]
+    )
     assert any("third party" in caveat for caveat in recommend("ro")[0].caveats)
 
 
@@ -158,12 +215,22 @@ def test_the_default_aligner_is_never_for_non_commercial_use() -> None:
     for code in {code for entry in registry.list_models() for code in entry.languages}:
         aligner = default_aligner(code)
         assert aligner is None or "non-commercial" not in aligner.restrictions
+        assert aligner is None or aligner.licence_status == "stated"
         assert aligner is None or "aligner" in aligner.roles
+    assert {default_aligner(code) for code in ("hr", "sr", "bs", "gsw")} == {None}
 
 
-def test_an_aligner_for_non_commercial_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "why",
+    [
+        {"restrictions": ("non-commercial",)},
+        {"licence_status": "unverified"},
+        {"licence": None, "licence_status": "none-stated"},
+    ],
+)
+def test_an_aligner_that_may_not_be_used_is_passed_over(why: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     free = entry_named("wietsedv/wav2vec2-large-xlsr-53-frisian")
-    forbidden = free.model_copy(update={"name": "a/b", "restrictions": ("non-commercial",), "rank": 1})
+    forbidden = free.model_copy(update={"name": "a/b", "rank": 1, **why})
     monkeypatch.setattr(advising, "list_models", lambda: [forbidden, free])
     assert default_aligner("fy") == free
     monkeypatch.setattr(advising, "list_models", lambda: [forbidden])
@@ -177,7 +244,9 @@ def test_the_aligner_follows_the_language() -> None:
     assert aligner_for(norwegian, None) == "NbAiLab/nb-wav2vec2-1b-bokmaal"
     multilingual = entry_named("openai/whisper-large-v3")
     assert aligner_for(multilingual, "sv") == "KBLab/wav2vec2-large-voxrex-swedish"
-    assert aligner_for(multilingual, "fr") is None
+    assert aligner_for(multilingual, "fr") == "jonatasgrosman/wav2vec2-large-xlsr-53-french"
+    assert aligner_for(multilingual, "es") == "jonatasgrosman/wav2vec2-large-xlsr-53-spanish"
+    assert aligner_for(multilingual, "hr") is None
     assert aligner_for(multilingual, None) is None
 
 

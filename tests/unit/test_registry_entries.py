@@ -27,6 +27,7 @@ GOOD: dict[str, Any] = {
 EMBEDDED = [model for model in registry.list_models() if model.embedded]
 ALIGNER = {**GOOD, "name": "letters", "family": "wav2vec2-ctc", "roles": ["aligner"]}
 NC = {"licence": "CC-BY-NC-4.0", "restrictions": ["non-commercial"]}
+NONE = {"licence": None, "licence_status": "none-stated"}
 HUB = {"repository": "some/model"}
 
 
@@ -130,6 +131,8 @@ def test_embedded_models_stay_below_their_limit() -> None:
         ({"restrictions": ["non-commercial"]}, "do not agree"),
         ({"licence": "OpenRAIL"}, "restricts use"),
         ({"licence_status": "hearsay"}, "stated"),
+        ({"licence_status": "none-stated"}, "states no licence"),
+        ({"licence": "other"}, "restricts use"),
         ({"demonstration": True, "good_for": None}, "good for"),
         ({"parameters": 0}, "greater than"),
         ({"avoid_compute_types": ["float64"]}, "float16"),
@@ -150,6 +153,9 @@ def test_a_wrong_entry_is_refused(changes: dict[str, Any], complaint: str) -> No
         {"name": "some/model", "hub": HUB, "layout": {"huggingface": "."}},
         {"roles": ["pretrained"], "family": "wav2vec2", "unusable": "It is only pretrained."},
         {"licence": None, "licence_status": "unverified"},
+        {"licence": "MIT", "licence_status": "unverified"},
+        {"licence": None, "licence_status": "none-stated"},
+        {"licence": "other", "restrictions": ["use-restricted"]},
     ],
 )
 def test_what_the_survey_holds_can_be_said(changes: dict[str, Any]) -> None:
@@ -180,6 +186,8 @@ def test_an_entry_cannot_be_changed() -> None:
         ([{**GOOD, "aligners": ["absent"]}], "absent"),
         ([{**GOOD, "aligners": ["some-model"]}], "role aligner"),
         ([{**GOOD, "aligners": ["letters"]}, {**ALIGNER, **NC}], "not for commercial use"),
+        ([{**GOOD, "aligners": ["letters"]}, {**ALIGNER, "licence_status": "unverified"}], "no licence that is known"),
+        ([{**GOOD, "aligners": ["letters"]}, {**ALIGNER, **NONE}], "no licence that is known"),
         ([{**GOOD, "aligners": ["letters"]}, {**ALIGNER, "languages": ["sv"]}], "no language in common"),
         ([{**GOOD, "aligners": ["letters"]}, {**ALIGNER, "unusable": "Lost."}], "role aligner"),
     ],
@@ -193,6 +201,8 @@ def test_an_unknown_name_brings_up_the_near_ones() -> None:
     with pytest.raises(UnknownModel, match=r"'wisper-tiny-archive'.*Did you mean whisper-tiny-archive") as caught:
         registry.entry_named("wisper-tiny-archive")
     assert caught.value.exit_code == 2
+    with pytest.raises(UnknownModel, match="Did you mean KBLab/kb-whisper-large"):
+        registry.entry_named("kb-whisper-larg")
     with pytest.raises(UnknownModel, match="List the models with: speechpipe models list"):
         registry.entry_named("zzz")
 

@@ -462,8 +462,8 @@ def ready(hub: Hub) -> dict[str, Path | bytes]:
 
 
 def test_a_publishers_other_repository_is_taken_where_the_registry_names_it(hub: Hub, store: Store) -> None:
-    name = "language-and-voice-lab/whisper-large-icelandic-30k-steps-1000h"
-    commit = hub.add(f"{name}-ct2", ready(hub), licence="cc-by-4.0")
+    name = "Finnish-NLP/whisper-large-finnish-v3"
+    commit = hub.add(f"{name}-ct2", ready(hub), licence="apache-2.0")
     lock = fetch(name, store).lock
     assert (lock.name, lock.repository, lock.commit) == (name, f"{name}-ct2", commit)
     assert registry.find(name, store.root).revision == commit

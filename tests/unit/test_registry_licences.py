@@ -20,6 +20,9 @@ OPEN = "KBLab/kb-whisper-small"
 NC = "Flurin17/whisper-large-v3-turbo-swiss-german"
 RAIL = "CoRal-project/roest-v3-whisper-1.5b"
 UNVERIFIED = next(e.name for e in KNOWN.values() if e.licence_status == "unverified" and not e.licence and e.usable)
+HEARSAY = "BSC-LT/whisper-large-v3-LoS"  # named by others alone
+NONE = "FremyCompany/xls-r-2b-nl-v2_lm-5gram-os"
+OTHER = "saattrupdan/wav2vec2-xls-r-300m-ftspeech"
 
 
 @pytest.fixture
@@ -34,7 +37,15 @@ def asked(name: str, card: str | None = None, store: Store | None = None) -> Con
 
 @pytest.mark.parametrize(
     ("name", "kinds"),
-    [(OPEN, None), (NC, ("non-commercial",)), (RAIL, ("use-restricted",)), (UNVERIFIED, ("unverified",))],
+    [
+        (OPEN, None),
+        (NC, ("non-commercial",)),
+        (RAIL, ("use-restricted",)),
+        (OTHER, ("use-restricted",)),
+        (UNVERIFIED, ("unverified",)),
+        (HEARSAY, ("unverified",)),
+        (NONE, ("none-stated",)),
+    ],
 )
 def test_what_the_registry_says_of_a_licence(name: str, kinds: tuple[str, ...] | None) -> None:
     found = asked(name)
@@ -50,9 +61,17 @@ def test_what_the_registry_says_of_a_licence(name: str, kinds: tuple[str, ...] |
         (OPEN, "my-own-licence", ("unverified",), "my-own-licence"),
         (NC, "apache-2.0", ("non-commercial",), "CC-BY-NC-4.0"),
         (UNVERIFIED, "mit", None, None),  # the card says what the registry did not know
-        (UNVERIFIED, None, ("unverified",), None),
+        (UNVERIFIED, None, ("none-stated",), None),  # or that there is none
+        (HEARSAY, "apache-2.0", None, None),
+        (HEARSAY, None, ("none-stated",), None),
+        (HEARSAY, "cc-by-nc-4.0", ("non-commercial",), "cc-by-nc-4.0"),
+        (NONE, None, ("none-stated",), None),
+        (NONE, "cc-by-4.0", None, None),  # its publisher has stated one since
+        (NONE, "other", ("unverified",), "other"),
+        (OTHER, "other", ("use-restricted",), "other"),
+        (OTHER, "apache-2.0", ("use-restricted",), "other"),
         ("Somebody/model", "cc-by-4.0", None, None),
-        ("Somebody/model", None, ("unverified",), None),
+        ("Somebody/model", None, ("none-stated",), None),
         ("Somebody/model", "openrail", ("use-restricted",), "openrail"),
         ("Somebody/model", "cc-by-nc-sa-4.0", ("non-commercial",), "cc-by-nc-sa-4.0"),
         ("Somebody/model", "apache-2.0, llama3", ("use-restricted",), "apache-2.0, llama3"),
@@ -80,7 +99,7 @@ def test_embedded_models_need_no_acceptance() -> None:
             assert licences.conditions(entry.name, entry, None) is None
 
 
-def test_no_aligner_taken_by_itself_is_non_commercial() -> None:
+def test_no_aligner_taken_by_itself_is_non_commercial_or_unknown() -> None:
     def partners(entry: ModelEntry) -> list[ModelEntry]:
         return [KNOWN[name] for name in entry.aligners]
 
@@ -88,7 +107,7 @@ def test_no_aligner_taken_by_itself_is_non_commercial() -> None:
     assert len(every) > 50
     for partner in every:
         conditions = licences.conditions(partner.name, partner, None)
-        assert conditions is None or "non-commercial" not in conditions.kinds
+        assert conditions is None or conditions.kinds == ("use-restricted",)
 
 
 def test_the_gate_names_licence_meaning_and_cure(store: Store) -> None:
@@ -101,6 +120,21 @@ def test_the_gate_names_licence_meaning_and_cure(store: Store) -> None:
     assert f"speechpipe models accept {NC}" in said
     assert said.endswith("--accept-licence CC-BY-NC-4.0")
     assert caught.value.exit_code == 2
+
+
+def test_the_gate_tells_what_is_not_known_from_what_is_not_there(store: Store) -> None:
+    known = {name: asked(name) for name in (UNVERIFIED, HEARSAY, NONE)}
+    for name, begins in {
+        UNVERIFIED: f"{UNVERIFIED} has no known licence. Whether you may use it is not known: look at its page",
+        HEARSAY: f"{HEARSAY} is under Apache-2.0. Whether you may use it is not known",
+        NONE: f"{NONE} comes without a licence. Its publisher states no licence, so nobody has leave to use it",
+    }.items():
+        conditions = known[name]
+        assert conditions is not None
+        with pytest.raises(LicenceNotAccepted) as caught:
+            licences.require(conditions, (), store)
+        assert str(caught.value).startswith(begins)
+        assert f"--accept-licence {conditions.name}" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["CC-BY-NC-4.0", "cc-by-nc-4.0", NC, NC.upper(), " CC-BY-NC-4.0 "])
@@ -190,6 +224,14 @@ def test_auto_passes_over_what_was_not_accepted(store: Store) -> None:
     with pytest.raises(NotFetched, match=r"No model for the language gsw.*models fetch (?!Flurin17)"):
         registry.find("auto", store.root, accepted=(), language="gsw")
     assert registry.find("auto", store.root, accepted=(NC,), language="gsw").name == NC
+
+
+def test_auto_takes_what_its_card_freed_before_a_multilingual_one(store: Store) -> None:
+    put(store, "openai/whisper-small", licence="apache-2.0")
+    put(store, HEARSAY, licence=None)
+    assert registry.find("auto", store.root, accepted=(), language="eu").name == "openai/whisper-small"
+    put(store, HEARSAY, licence="apache-2.0")
+    assert registry.find("auto", store.root, accepted=(), language="eu").name == HEARSAY
 
 
 def test_auto_with_nothing_here_names_what_to_fetch(store: Store) -> None:

@@ -54,6 +54,11 @@ def test_every_language_stands_on_the_page(root: Path) -> None:
 def test_a_model_whose_licence_has_to_be_accepted_is_marked() -> None:
     rows = page.by_language().splitlines()
     (danish,) = [row for row in rows if row.startswith("| Danish")]
-    assert "`CoRal-project/roest-v3-whisper-1.5b`\\* |" in danish
+    assert "`danish-foundation-models/edda-v0.2` |" in danish
+    assert "`CoRal-project/roest-v3-wav2vec2-315m`\\* |" in danish
+    models = {row.split("`")[1]: row for row in page.by_model().splitlines()[2:]}
+    assert "| OpenRAIL\\* |" in models["CoRal-project/roest-v3-whisper-1.5b"]
+    assert "| none stated\\* |" in models["FremyCompany/xls-r-2b-nl-v2_lm-5gram-os"]
+    assert "| Apache-2.0 ?\\* |" in models["BSC-LT/whisper-large-v3-LoS"]
     (swedish,) = [row for row in rows if row.startswith("| Swedish")]
     assert "\\*" not in swedish

@@ -56,6 +56,14 @@ def test_every_model_has_a_purpose_in_a_sentence() -> None:
         ),
         ({"licence": None, "licence_status": "unverified"}, "not known; accept it before use"),
         (
+            {"licence": None, "licence_status": "none-stated"},
+            "none, so nobody has leave to use it; ask its publisher, and accept it before use",
+        ),
+        (
+            {"licence": "other", "restrictions": ["use-restricted"]},
+            "other, terms of its publisher's own; accept it before use",
+        ),
+        (
             {"licence": "CC-BY-NC-4.0", "restrictions": ["non-commercial"]},
             "CC-BY-NC-4.0, not for commercial use; accept it before use",
         ),
@@ -64,6 +72,19 @@ def test_every_model_has_a_purpose_in_a_sentence() -> None:
 )
 def test_what_a_licence_means(changes: dict[str, Any], text: str) -> None:
     assert words.licence(entry(**changes)) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "MIT"),
+        ({"licence_status": "unverified"}, "MIT ?"),
+        ({"licence": None, "licence_status": "unverified"}, "not known"),
+        ({"licence": None, "licence_status": "none-stated"}, "none stated"),
+    ],
+)
+def test_the_name_of_a_licence_in_a_table(changes: dict[str, Any], text: str) -> None:
+    assert words.licence_name(entry(**changes)) == text
 
 
 def test_every_licence_of_the_registry_is_explained() -> None:

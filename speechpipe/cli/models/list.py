@@ -23,7 +23,7 @@ Examples:
   speechpipe models list --installed --json
 """
 LANGUAGES_EPILOG = "\b\nExample:\n  speechpipe models languages\n"
-_LEGEND = "~ estimated; * accept the licence first. What one is good for: speechpipe models show NAME"
+_LEGEND = "~ estimated; ? not verified; * accept the licence first. What one is good for: speechpipe models show NAME"
 
 
 @click.command("list", epilog=EPILOG)
@@ -112,7 +112,7 @@ def _row(entry: ModelEntry, here: frozenset[str]) -> tuple[str, ...]:
         spoken if entry.national else str(len(entry.languages)),
         uses[entry.roles[0]] if len(entry.roles) == 1 else "both",
         words.size(octets) if octets else guess,
-        (entry.licence or "not known") + ("*" if words.gated(entry) else ""),
+        words.licence_name(entry) + ("*" if words.gated(entry) else ""),
         next((text for text, holds in remarks.items() if holds), ""),
     )
 

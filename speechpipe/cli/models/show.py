@@ -26,6 +26,7 @@ _FAMILIES = {
     "hubert-ctc": "HuBERT with CTC",
     "wav2vec2": "wav2vec 2.0, pretrained only",
     "fastconformer-tdt": "FastConformer-TDT",
+    "espnet": "ESPnet",
     "unknown": "not known",
 }
 _USES = {"asr": "recognises speech", "aligner": "times words", "pretrained": "nothing before it is trained on"}
@@ -36,9 +37,10 @@ _USES = {"asr": "recognises speech", "aligner": "times words", "pretrained": "no
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show what a model is good for; of one that is here, check too that its files are whole."""
-    from speechpipe.registry import find, list_models
+    from speechpipe.registry import canonical, find, list_models
 
     here = installed_names()
+    name = canonical(name)
     entry = next((entry for entry in list_models() if entry.name == name), None)
     if entry is not None and name not in here:
         if as_json:

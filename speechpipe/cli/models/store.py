@@ -207,11 +207,9 @@ def accept(name: str, yes: bool) -> None:
 
 
 def conditions_in_words(asked: Conditions) -> str:
-    from speechpipe.registry.licences import MEANING
+    from speechpipe.registry.licences import in_words
 
-    licence = f"is under {asked.licence}." if asked.licence else "has no known licence."
-    note_ = f" {asked.note}" if asked.note else ""
-    return f"{asked.model} {licence} {' '.join(MEANING[kind] for kind in asked.kinds)}{note_}"
+    return f"{in_words(asked)} {asked.note or ''}".rstrip()
 
 
 def made_of(lock: Lock) -> str:

@@ -19,7 +19,15 @@ from pathlib import Path
 import pytest
 
 from speechpipe import installed, registry
-from speechpipe.errors import BrokenModel, DependencyError, HubError, OutputError, UnknownModel, UsageError
+from speechpipe.errors import (
+    BrokenModel,
+    DependencyError,
+    HubError,
+    LicenceNotAccepted,
+    OutputError,
+    UnknownModel,
+    UsageError,
+)
 from speechpipe.pipeline import model_fetching
 from speechpipe.registry.fetching import conversion
 from speechpipe.registry.fetching.fetch import fetch, source_of
@@ -560,3 +568,29 @@ def test_what_settings_name_is_fetched_and_nothing_else(hub: Hub, store: Store) 
     hub.asked.clear()
     model_fetching.obtain(settings)
     assert hub.asked == []
+
+
+def test_what_states_no_licence_is_not_fetched_unasked_what_nobody_verified_is(hub: Hub, store: Store) -> None:
+    """The card may tell what the registry does not know; of the other it is known that it tells nothing."""
+    none, unverified = "FremyCompany/xls-r-2b-nl-v2_lm-5gram-os", "RASMUS/whisper-large-v3-turbo-finnish-ct2"
+    hub.asked.clear()
+    with pytest.raises(LicenceNotAccepted, match="comes without a licence"):
+        model_fetching.obtain(Settings(model=none, models_folder=store.root))
+    assert hub.asked == []
+    hub.add(unverified, ready(hub), licence="mit")
+    model_fetching.obtain(Settings(model=unverified, models_folder=store.root))
+    assert [lock.licence for lock in store.installed()] == ["mit"]
+
+
+def test_a_name_that_people_know_is_fetched_but_for_a_folder_of_that_name(
+    hub: Hub, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "turbo").mkdir()
+    (tmp_path / "turbo" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    hub.asked.clear()
+    model_fetching.obtain(Settings(model="turbo", models_folder=store.root))
+    assert hub.asked == []
+    hub.add("openai/whisper-small", ready(hub))
+    model_fetching.obtain(Settings(model="small", models_folder=store.root))
+    assert [lock.name for lock in store.installed()] == ["openai/whisper-small"]

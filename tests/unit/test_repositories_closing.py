@@ -344,6 +344,24 @@ def test_rights_outlive_the_row_that_told_of_them(tmp_path: Path) -> None:
     assert (archive.repository.outputs / "restricted.wav.vtt").exists(), "a row opens it"
 
 
+def test_rights_outlive_the_cell_that_told_of_them(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, unknown="open")
+    for name in ("restricted.wav", "forbidden.wav", "unknown.wav"):
+        archive.add(name)
+    archive.table(restricted_wav=f"R,{NO}", forbidden_wav=f"F,{NEVER}", unknown_wav="U,,")
+    archive.night()
+    archive.done("restricted.wav", rights_known=True)
+    archive.table(restricted_wav="R,,", forbidden_wav="F,,", unknown_wav="U,,")
+    standing = {item.identifier: item.standing for item in archive.repository.discover()}
+    assert standing == {"F": "forbidden", "O": "open", "R": "restricted", "U": "open"}
+    archive.night()
+    assert not (archive.repository.outputs / "restricted.wav.vtt").exists()
+    archive.table(restricted_wav=f"R,{YES}", forbidden_wav="F,yes,")
+    archive.night()
+    assert (archive.repository.outputs / "restricted.wav.vtt").exists(), "a row opens it"
+    assert archive.repository.item("F").standing == "open"
+
+
 def test_a_policy_that_becomes_open_opens_what_no_row_ever_told_of(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     archive.table()

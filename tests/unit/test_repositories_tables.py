@@ -70,7 +70,16 @@ def torn(path: Path) -> None:
     path.write_text(TABLE[:-8])
 
 
+def columns_named_otherwise(path: Path) -> None:
+    path.write_text(TABLE.replace("may_transcribe,may_publish", "kan_skrives_ut,kan_vises"))
+
+
+def cells_emptied(path: Path) -> None:
+    path.write_text(TABLE.replace("yes,no", ","))
+
+
 AWAY = [deleted, dangling, named_otherwise, another_kind, emptied, cut_to_nothing, folder, loop, torn]
+AWAY += [columns_named_otherwise, cells_emptied]
 
 
 @pytest.mark.parametrize("unknown", ["open", "restrict", "skip"])

@@ -11,14 +11,14 @@ from pathlib import PurePosixPath
 from speechpipe.repositories.contract import Item, Part, Receipt
 from speechpipe.repositories.locations import short
 from speechpipe.repositories.metadata.reading import Table
-from speechpipe.repositories.rights import standing, strictest
+from speechpipe.repositories.rights import is_known, standing, strictest
 from speechpipe.transcript_data import Rights
 
 
 @dataclass(frozen=True)
 class Knowledge:
     """``is_there``: whether a file lies at this place. ``closed``: the receipt of results at this place that are not
-    open, since rights outlive the row that told of them."""
+    open, since rights outlive the row, or the cell, that told of them."""
 
     table: Table
     unknown: str
@@ -35,10 +35,14 @@ class Knowledge:
         return row if row is not None and not self.is_there(row) else location
 
     def item(self, location: str) -> Item:
-        """The recording at ``location``; not open where its row is gone, or where one that fits no file may mean it."""
+        """The recording at ``location``; not open where what told of its rights is gone, or where a row that fits no
+        file may mean it."""
         row = self.row(location)
         known = self.table.items.get(row) or self.table.copies.get(row)
-        return self._placed(known, location) if known else self._without_row(location)
+        if known is None:
+            return self._without_row(location)
+        item = self._placed(known, location)
+        return item if is_known(item.rights) else self._as_before(item)
 
     def of_results(self, location: str, receipts: Iterable[Receipt]) -> Item:
         """What is known of the recording whose results stand at ``location``, also if it has another place by now."""
@@ -67,7 +71,11 @@ class Knowledge:
             item = replace(item, standing="restricted") if item.standing == "open" else item
             self.suspected.update(dict.fromkeys(rows, item))
             return item
-        before = self.closed(location)
+        return self._as_before(item)
+
+    def _as_before(self, item: Item) -> Item:
+        """``item``, of whose rights nothing is told, by those that it had."""
+        before = self.closed(item.location)
         if before is None or before.rights_known is False:
             return item
         if before.status == "skipped":

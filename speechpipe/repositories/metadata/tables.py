@@ -44,7 +44,7 @@ class Tables:
             seen = None  # reading it tells why
         if self._read is None or seen is None or self._read[0] != seen:
             self._read = (seen, reading.read(path))
-        if kept is not None and not self._read[1].items:
+        if kept is not None and not _tells_of_rights(self._read[1]):
             raise self._away(kept)
         return self._read[1]
 
@@ -52,7 +52,7 @@ class Tables:
         """Keep which table tells of rights, if one does. Raises OutputError, RepositoryError."""
         path, table = self._path(), self.read()
         name = path and (path.name if self.named is None else str(path))
-        if name != self._kept() and any(is_known(item.rights) for item in table.items.values()):
+        if name != self._kept() and _tells_of_rights(table):
             write_atomically(self.record, plain_json({"table": name}), private=True)
 
     def _path(self) -> Path | None:
@@ -81,6 +81,11 @@ class Tables:
 
     def _away(self, kept: str) -> RepositoryError:
         return RepositoryError(
-            f"The table {kept} of {self.source} told of rights, and is away or empty.",
-            cure=f"Is its disk there? Put it back. Only where it holds no longer, remove {self.record}.",
+            f"The table {kept} of {self.source} told of rights, and is away or tells of none.",
+            cure=f"Is its disk there, are its columns as they were? Put it back. Only where it holds no longer, remove"
+            f" {self.record}.",
         )
+
+
+def _tells_of_rights(table: Table) -> bool:
+    return any(is_known(item.rights) for item in table.items.values())

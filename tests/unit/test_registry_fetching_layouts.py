@@ -36,11 +36,20 @@ def test_ctranslate2_in_a_folder_of_any_name_goes_to_ct2() -> None:
 
 
 def test_of_two_forms_the_smaller_unless_the_registry_says() -> None:
-    names = (*CT2, *(f"ct2/{name}" for name in CT2))
+    names = (*CT2, "tokenizer.json", *(f"ct2/{name}" for name in CT2))
     assert fetched(*names, model_bin=6000, ct2_model_bin=3000)["ct2/model.bin"] == "ct2/model.bin"
     assert fetched(*names, model_bin=3000, ct2_model_bin=6000)["model.bin"] == "model.bin"
     assert fetched(*names, hint=".", model_bin=6000, ct2_model_bin=3000)["model.bin"] == "model.bin"
     assert "ct2/model.bin" in fetched(*names, hint="nowhere", model_bin=6000, ct2_model_bin=3000)
+
+
+def test_weights_without_a_tokenizer_are_not_fetched() -> None:
+    for names in (
+        ("config.json", "model.bin", "vocabulary.txt"),
+        (*(f"ct2/{name}" for name in CT2), "model.safetensors"),
+    ):
+        with pytest.raises(BrokenModel, match=r"Org/m holds CTranslate2 weights, but no tokenizer: .*tokenizer\.json"):
+            fetched(*names)
 
 
 def test_letters_of_a_ctc_model_lie_at_the_root() -> None:
@@ -91,6 +100,6 @@ def test_nothing_of_use_says_what_there_is(names: list[str], said: str) -> None:
 
 
 def test_small_files_come_first() -> None:
-    planned = plan("Org/m", remotes(*CT2, model_bin=1000, config_json=10))
-    assert [name for name, _ in planned.in_order] == ["config.json", "vocabulary.json", "model.bin"]
-    assert planned.size == 1110
+    planned = plan("Org/m", remotes(*CT2, "tokenizer.json", model_bin=1000, config_json=10))
+    assert [name for name, _ in planned.in_order] == ["config.json", "vocabulary.json", "tokenizer.json", "model.bin"]
+    assert planned.size == 1210

@@ -25,6 +25,11 @@ def test_every_model_of_the_survey_is_in_the_registry() -> None:
     assert [name for name in SURVEY if name not in KNOWN] == []
 
 
+def test_the_documentation_counts_them(root: Path) -> None:
+    assert f"{len(SURVEY)} of them are [known](docs/models.md)" in (root / "README.md").read_text(encoding="utf-8")
+    assert f"speechpipe knows {len(SURVEY)} of them" in (root / "docs" / "models.md").read_text(encoding="utf-8")
+
+
 def test_beside_the_survey_there_are_variants_and_the_multilingual_ones_alone() -> None:
     others = {model.name for model in FETCHED} - set(SURVEY)
     assert {name for name in others if not name.startswith("openai/whisper-")} == {

@@ -21,6 +21,8 @@ _CT2 = ("model.bin", "config.json", "vocabulary.json", "vocabulary.txt")
 _SHARED = ("tokenizer.json", "preprocessor_config.json")
 #: At the root in any layout: letters by id of a CTC model, and our calibration of its word boundaries.
 _OF_CTC = ("vocab.json", "speechpipe.json")
+#: Whisper's, and the letters of a CTC model: without either no weights are of use, and they are long to fetch.
+_TOKENIZERS = ("tokenizer.json", "vocab.json")
 
 _TRANSFORMERS = (
     "config.json",
@@ -91,22 +93,28 @@ def plan(repository: str, remotes: Iterable[Remote], hint: str | None = None) ->
     files = {remote.path: remote for remote in remotes}
     if (folder := _ct2_folder(files, hint)) is not None:
         return Plan("ct2", dict(_ct2_files(files, folder)))
-    if weights := _weights(files):
+    if (weights := _weights(files)) and not _ct2_folders(files):
         return Plan("transformers", {name: files[name] for name in (*_TRANSFORMERS, *weights) if name in files})
     raise BrokenModel(_nothing(repository, files), cure="Choose another model; see: speechpipe models list")
 
 
 def _ct2_folder(files: Mapping[str, Remote], hint: str | None) -> str | None:
     """The folder with a whole CTranslate2 model: as hinted, or the smallest one, for they hold the same model."""
-    folders = {
-        PurePosixPath(path).parent.as_posix(): remote.size
-        for path, remote in files.items()
-        if PurePosixPath(path).name == "model.bin" and len(PurePosixPath(path).parts) <= 2
-    }
-    whole = [folder for folder in folders if any(_at(folder, name) in files for name in _CT2[2:])]
+    whole = [
+        folder
+        for folder in _ct2_folders(files)
+        if any(place in files for name in _TOKENIZERS for place in (_at(folder, name), name))
+    ]
     if hint in whole:
         return hint
-    return min(whole, key=lambda folder: (folders[folder], folder), default=None)
+    return min(whole, key=lambda folder: (files[_at(folder, "model.bin")].size, folder), default=None)
+
+
+def _ct2_folders(files: Mapping[str, Remote]) -> list[str]:
+    """Those with CTranslate2's weights: a model.bin without a vocabulary is another's."""
+    paths = [PurePosixPath(path) for path in files]
+    folders = [path.parent.as_posix() for path in paths if path.name == "model.bin" and len(path.parts) <= 2]
+    return [folder for folder in folders if any(_at(folder, name) in files for name in _CT2[2:])]
 
 
 def _ct2_files(files: Mapping[str, Remote], folder: str) -> Iterator[tuple[str, Remote]]:
@@ -132,6 +140,8 @@ def _weights(files: Mapping[str, Remote]) -> list[str]:
 
 def _nothing(repository: str, files: Mapping[str, Remote]) -> str:
     foreign = sorted({kind for path in files for end, kind in _FOREIGN.items() if path.endswith(end)})
+    if _ct2_folders(files):
+        return f"{repository} holds CTranslate2 weights, but no tokenizer: the file tokenizer.json is missing."
     instead = f"only {', '.join(foreign)}" if foreign else "no weights of any kind known here"
     return f"{repository} holds neither CTranslate2 nor transformers weights, {instead}."
 

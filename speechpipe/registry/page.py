@@ -40,7 +40,7 @@ def by_language() -> str:
                 f"{languages.name(code)} (`{code}`)",
                 _named(best),
                 "the same" if light == best else _named(light),
-                "itself" if best and aligner == best.name else _named(entry_named(aligner) if aligner else None),
+                "itself" if best and best.family.endswith("-ctc") else _named(entry_named(aligner) if aligner else None),
             )
         )
     return _table(("language", "best, on a GPU or overnight", "on a processor", "times the words"), rows)

@@ -56,6 +56,8 @@ def test_a_model_whose_licence_has_to_be_accepted_is_marked() -> None:
     (danish,) = [row for row in rows if row.startswith("| Danish")]
     assert "`danish-foundation-models/edda-v0.2` |" in danish
     assert "`CoRal-project/roest-v3-wav2vec2-315m`\\* |" in danish
+    for itself in ("| Faroese", "| Irish", "| Upper Sorbian"):  # letters are timed where they are heard
+        assert [row for row in rows if row.startswith(itself) and row.endswith("| itself |")], itself
     models = {row.split("`")[1]: row for row in page.by_model().splitlines()[2:]}
     assert "| OpenRAIL\\* |" in models["CoRal-project/roest-v3-whisper-1.5b"]
     assert "| none stated\\* |" in models["FremyCompany/xls-r-2b-nl-v2_lm-5gram-os"]

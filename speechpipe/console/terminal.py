@@ -113,7 +113,8 @@ def keep_traceback(error: BaseException) -> Path | None:
 
 def speak_safely() -> None:
     """A name that the terminal's encoding lacks is shown as an escape instead of ending the program, and a stdout that
-    takes no more, as a full disk does, is told as such."""
+    takes no more, as a full disk does, is told as such. One that was closed at the start says nothing."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -136,6 +137,18 @@ class _Stdout(io.FileIO):
             raise OutputError(
                 f"Cannot write to standard output: {error.strerror or error}.", cure="Free some space, then run again."
             ) from error
+
+
+def _open_what_is_closed() -> None:
+    """Python has no stream where a descriptor was closed, and the next file to be opened would get its number: what a
+    library prints would go into it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _to_nowhere(descriptor: int) -> None:

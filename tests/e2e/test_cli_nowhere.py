@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,21 @@ def test_a_full_disk_behind_stderr_costs_nothing(tmp_path: Path, root: Path) -> 
     with Path("/dev/full").open("w") as full:
         ran = run(["inspect", "none.wav"], tmp_path, root, stdout=subprocess.PIPE, stderr=full)
     assert (ran.returncode, ran.stdout) == (3, "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_cost_nothing(closed: str, tmp_path: Path, root: Path) -> None:
+    """As some that start programs in the background leave them."""
+    shutil.copyfile(root / "sample_audio" / "slate.wav", tmp_path / "slate.wav")
+    command = [sys.executable, "-m", "speechpipe", "transcribe", "slate.wav", "--engine", "fake", "--model", "fake"]
+    environment = os.environ | {"PYTHONPATH": str(root), "SPEECHPIPE_WORKSPACE": str(tmp_path / "work")}
+    script = f'exec "$@" {closed}'
+    ran = subprocess.run(
+        ["sh", "-c", script, "sh", *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, "fault" in ran.stderr) == (0, False)
+    assert (tmp_path / "slate.wav.speechpipe.json").exists()
+    assert (ran.stdout == "") == (">&-" in closed.replace("2>&-", ""))
 
 
 @pytest.mark.parametrize("arguments", [["doctor"], ["inspect", "a.wav"], ["transcribe", "a.wav"]])

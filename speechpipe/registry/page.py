@@ -31,16 +31,17 @@ def written(text: str) -> str:
 def by_language() -> str:
     """A row for each language that has a model of its own."""
     rows = []
-    own = [entry for entry in list_models() if entry.national and entry.usable and not entry.demonstration]
-    for code in sorted({code for entry in own for code in entry.languages}, key=languages.name):
+    national = [entry for entry in list_models() if entry.national and entry.usable and not entry.demonstration]
+    for code in sorted({code for entry in national for code in entry.languages}, key=languages.name):
         best, light = _best(code, "cuda"), _best(code, "cpu")
+        own = best is not None and best.family.endswith("-ctc")
         aligner = aligner_for(best, code) if best else None
         rows.append(
             (
                 f"{languages.name(code)} (`{code}`)",
                 _named(best),
                 "the same" if light == best else _named(light),
-                "itself" if best and best.family.endswith("-ctc") else _named(entry_named(aligner) if aligner else None),
+                "itself" if own else _named(entry_named(aligner) if aligner else None),
             )
         )
     return _table(("language", "best, on a GPU or overnight", "on a processor", "times the words"), rows)

@@ -89,7 +89,7 @@ def test_it_finds_its_flows(elsewhere: Path) -> None:
     code = (
         "from importlib import import_module; from speechpipe.installed import flows_module; "
         "m = flows_module(); print(m); import_module(m + '.serve'); import_module(m + '.new'); "
-        "import_module(import_module(m + '.server').PROGRAM)"
+        "import_module(import_module(m + '.running.server').PROGRAM)"
     )
     done = run(elsewhere, "-c", code)
     assert done.returncode == 0 and done.stdout.startswith("speechpipe.flows"), done.stderr

@@ -15,10 +15,10 @@ Examples:
 
 #: Name of a command → its module here, and what it does; the module holds it under its name.
 COMMANDS = {
-    "list": ("list", "List the models that speechpipe knows."),
+    "list": ("listing", "List the models that speechpipe knows."),
     "show": ("show", "Show what is known of one model, in words."),
     "recommend": ("recommend", "Recommend models for a language and a machine."),
-    "languages": ("list", "List the languages and their codes."),
+    "languages": ("listing", "List the languages and their codes."),
     "fetch": ("store", "Fetch models into the store."),
     "accept": ("store", "Show a licence's conditions and accept them."),
     "verify": ("store", "Digest every file of the models in the store."),

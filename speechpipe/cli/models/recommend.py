@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from speechpipe import languages
-from speechpipe.cli.models.list import as_data, installed_names
+from speechpipe.cli.models.listing import as_data, installed_names
 from speechpipe.cli.options import json_option
 from speechpipe.cli.tables import wrapped
 from speechpipe.console.terminal import note, say, say_json

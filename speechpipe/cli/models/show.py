@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from speechpipe import languages
-from speechpipe.cli.models.list import as_data, installed_names
+from speechpipe.cli.models.listing import as_data, installed_names
 from speechpipe.cli.options import json_option
 from speechpipe.cli.tables import facts
 from speechpipe.console.terminal import say, say_json

@@ -28,7 +28,7 @@ define install
 	@$(PIP) --no-build-isolation -e .
 endef
 
-.PHONY: help demo program install serve test test-all lint bench chaos mutate scale docs clean lock
+.PHONY: help demo program install serve test test-all lint bench peers chaos mutate scale docs clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -72,6 +72,9 @@ lint: $(ALL) ## ruff, mypy --strict, import-linter, sizes
 
 bench: $(ALL) ## measure speed, memory and alignment; figures go to bench/results/
 	$(BIN)/python bench/run.py
+
+peers: $(ALL) ## measure speechpipe beside its peers, on one page; needs whisper-base and the speech collection
+	$(BIN)/python bench/peers.py
 
 chaos: $(ALL) ## kill the processes of a night at random, again and again (RECORDINGS=40 KILLS=25)
 	CHAOS_RECORDINGS=$(or $(RECORDINGS),40) CHAOS_KILLS=$(or $(KILLS),25) $(BIN)/python -m pytest tests/e2e/test_chaos.py

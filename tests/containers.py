@@ -85,7 +85,10 @@ def read_speech(path: Path) -> NDArray[np.float64]:
 
 
 def encode(path: Path, kind: Kind, sound: NDArray[np.float64]) -> Path:
-    """``sound`` (at 16 kHz) as a file of that kind, the same on every channel, with a grey picture where it has one."""
+    """``sound`` (at 16 kHz) as a file of that kind, with a grey picture where it has one.
+
+    Sound of one channel is put on all; else it is (samples, channels).
+    """
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[kind.channels]
     with av.open(str(path), "w", format=kind.container, options=dict(kind.options)) as container:
         picture = _picture(container, kind)
@@ -101,12 +104,9 @@ def encode(path: Path, kind: Kind, sound: NDArray[np.float64]) -> Path:
         if picture is not None:
             _encode_picture(container, picture, len(sound) / RATE)
         resampler = av.AudioResampler(stream.codec_context.format.name, layout, kind.rate, stream.frame_size or None)
-        frame = av.AudioFrame.from_ndarray(np.tile(sound, (1, 1)).astype(np.float32), "flt", "mono")
+        packed = np.broadcast_to(sound.reshape(len(sound), -1), (len(sound), kind.channels)).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed.astype(np.float32), "flt", layout)
         frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
-        if kind.channels != 1:  # packed, each channel the same
-            packed = np.repeat(sound, kind.channels).astype(np.float32)[None]
-            frame = av.AudioFrame.from_ndarray(packed, "flt", layout)
-            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))

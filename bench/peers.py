@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,10 +72,13 @@ PEERS = {
     "openai-whisper": Peer("on_openai_whisper", "openai-whisper", "openai-whisper", openai=True, slow=True),
 }
 NOTES = (
-    "Same weights for all. Those with a CTC aligner were all given the embedded `wav2vec2-tiny-archive`, since their own "
-    "could not be fetched; it was taught AN4's commands, which stand in the reel and the film.",
+    "Same weights for all. Each program with a CTC aligner was given the embedded `wav2vec2-tiny-archive`: the far "
+    "larger ones that whisperX and easytranscriber fetch were not at hand, so their times of words say nothing of "
+    "those. It was taught AN4's commands, which stand in the reel and the film.",
+    "whisperX was given sound of unit variance to align, as that model wants and as it does not do by itself; without "
+    "its table of abbreviations it cuts sentences otherwise, which changes no word.",
+    "easytranscriber was told the compute type and the threads, for which it has no setting.",
     "openai-whisper computes in float32 on a processor, whatever is asked for.",
-    "whisperX cuts sentences without its table of abbreviations, which changes no word.",
 )
 
 
@@ -99,6 +103,7 @@ def main() -> int:
         written(json.loads(RESULTS.read_text(encoding="utf-8")))
         return 0
     peers, names = asked.peer or list(PEERS), asked.audio or list(RECORDINGS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Broken off; the next run goes on from here."))
     asked.cache.mkdir(parents=True, exist_ok=True)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.threads])
     ct2 = weights()
@@ -117,7 +122,13 @@ def main() -> int:
         elif PEERS[peer].openai and not openai:
             run = {"failed": f"not run, OpenAI's form of {MODEL} is not in the store of models"}
         else:
-            task = {"model": MODEL, "ct2": str(ct2), "openai": str(openai), "device": "cpu", "aligner": aligner(PEERS[peer])}
+            task = {
+                "model": MODEL,
+                "ct2": str(ct2),
+                "openai": str(openai),
+                "device": "cpu",
+                "aligner": aligner(PEERS[peer]),
+            }
             task |= {k: settings[k] for k in ("threads", "beam", "compute_type")} | {"batch": PEERS[peer].batch}
             run = ran(pythons[peer], PEERS[peer], task | {"media": str(media)}, words)
         kept.add({"round": round_, "audio": name, "peer": peer, **run})
@@ -127,7 +138,9 @@ def main() -> int:
         "machine": machine(),
         "settings": settings,
         "load": max((run["load"] for run in kept.runs if "load" in run), default=0.0),
-        "versions": {p: environments.version(PEERS[p].environment, PEERS[p].package) for p in peers if PEERS[p].package},
+        "versions": {
+            p: environments.version(PEERS[p].environment, PEERS[p].package) for p in peers if PEERS[p].package
+        },
         "audio": {
             name: {
                 "seconds": seconds(media),
@@ -258,7 +271,7 @@ def machine() -> str:
 def written(figures: dict[str, Any]) -> None:
     """The table and the plot of the first recording, into the page."""
     write_atomically(PLOT, page.plot(figures, next(iter(figures["audio"]))).encode())
-    whole = page.put(PAGE.read_text(encoding="utf-8"), page.table(figures))
+    whole = page.put(PAGE.read_text(encoding="utf-8"), page.table(figures), "peers")
     write_atomically(PAGE, whole.encode())
 
 

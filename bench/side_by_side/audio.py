@@ -20,6 +20,7 @@ from faster_whisper.audio import decode_audio
 from numpy.typing import NDArray
 
 from bench.borders import Timed
+from speechpipe.files import write_atomically
 from tests.containers import KINDS, encode
 
 RATE = 16_000
@@ -194,17 +195,19 @@ RECORDINGS: dict[str, tuple[Callable[[Speech, float], Tape], int]] = {
 
 def made(folder: Path, collection: Path, names: Iterable[str], share: float) -> dict[str, tuple[Path, list[Timed]]]:
     """The recordings in ``folder``, made where they are not there, each of ``share`` of its length; and their words."""
-    speech, found = Speech(collection), dict[str, tuple[Path, list[Timed]]]()
+    found = dict[str, tuple[Path, list[Timed]]]()
     for name in names:
         make, seconds = RECORDINGS[name]
         stem = folder / f"{name}-{round(seconds * share)}s"
         media, words = stem.with_suffix(".mkv" if make is film else ".flac"), stem.with_suffix(".words.json")
         if not words.is_file():
+            print(f"Making {media.name} ...", flush=True)
+            speech = Speech(collection)
             tape = make(speech, seconds * share)
             if make is film:
                 encode(media, KINDS["MKV, FFV1 and FLAC"], scored(speech, tape))
             else:
                 soundfile.write(media, tape.sound(np.random.default_rng(14)), RATE)
-            words.write_text(json.dumps([asdict(word) for word in tape.words]), encoding="utf-8")
+            write_atomically(words, json.dumps([asdict(word) for word in tape.words]).encode())
         found[name] = media, [Timed(**word) for word in json.loads(words.read_text(encoding="utf-8"))]
     return found

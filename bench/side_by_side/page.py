@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
 
-BEGIN, END = "<!-- made by bench/peers.py: begin -->", "<!-- made by bench/peers.py: end -->"
+BEGIN, END = "<!-- made by bench/{}.py: begin -->", "<!-- made by bench/{}.py: end -->"
 
 Row = dict[str, Any]
 
@@ -52,14 +52,21 @@ def medians(runs: Iterable[Row]) -> list[Row]:
 
 def table(figures: dict[str, Any]) -> str:
     """All recordings, a table each, below a line that says what was measured on what."""
-    rows, lines = figures["rows"], [caption(figures), ""]
+    lines = [caption(figures), ""]
     for audio, about in figures["audio"].items():
         known = f"{about['known']} of them with known borders" if about["known"] else "none with known borders"
         lines += [f"**{audio}**: {about['seconds']:.0f} s, {about['words']} words, {known}.", ""]
-        lines += ["| | " + " | ".join(head for head, _, _ in COLUMNS) + " |", "| --- |" + " --- |" * len(COLUMNS)]
-        lines += [line(row) for row in rows if row["audio"] == audio and "failed" not in row] + [""]
-    told = dict.fromkeys(f"- {row['peer']}: {row['failed']}" for row in rows if "failed" in row)
-    return "\n".join([*lines, *told, *(f"- {note}" for note in figures["notes"])]).rstrip()
+        lines += [*grid(row for row in figures["rows"] if row["audio"] == audio), ""]
+    return "\n".join([*lines, *(f"- {note}" for note in figures["notes"])])
+
+
+def grid(rows: Iterable[Row]) -> list[str]:
+    """The lines of a table, and below it those of whom there are no figures, and why."""
+    rows = list(rows)
+    lines = ["| | " + " | ".join(head for head, _, _ in COLUMNS) + " |", "| --- |" + " --- |" * len(COLUMNS)]
+    lines += [line(row) for row in rows if "failed" not in row]
+    failed = [f"{row['peer']}: {row['failed']}." for row in rows if "failed" in row]
+    return [*lines, *(["", *failed] if failed else [])]
 
 
 def line(row: Row) -> str:
@@ -84,13 +91,15 @@ def plot(figures: dict[str, Any], audio: str) -> str:
     panel = (width - names - 10) // len(PANELS)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        "font-family=\"Helvetica, Arial, 'Liberation Sans', sans-serif\" font-size=\"13\">",
+        'font-family="Helvetica, Arial, \'Liberation Sans\', sans-serif" font-size="13">',
         f"<title>speechpipe beside its peers, {escape(audio)}</title>",
         f'<rect x="1" y="1" width="{width - 2}" height="{height - 2}" rx="10" fill="#ffffff" stroke="#d5dbe1"/>',
     ]
     for at, row in enumerate(rows):
         y = 34 + 26 * at
-        parts.append(f'<text x="{names - 8}" y="{y + 16}" text-anchor="end" fill="#1c252e">{escape(row["peer"])}</text>')
+        parts.append(
+            f'<text x="{names - 8}" y="{y + 16}" text-anchor="end" fill="#1c252e">{escape(row["peer"])}</text>'
+        )
     for number, (head, name, write) in enumerate(PANELS):
         x = names + number * panel
         parts.append(f'<text x="{x}" y="24" font-weight="700" fill="#1c252e">{escape(_whole(head))}</text>')
@@ -101,7 +110,9 @@ def plot(figures: dict[str, Any], audio: str) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def bars(rows: Sequence[Row], name: str, write: Callable[[Any], str], longest: int) -> Iterable[tuple[int, int, str, bool]]:
+def bars(
+    rows: Sequence[Row], name: str, write: Callable[[Any], str], longest: int
+) -> Iterable[tuple[int, int, str, bool]]:
     """Place from above, length, text and whether it is ours, of each bar; the longest is the greatest value."""
     most = max((row[name] for row in rows if row[name] is not None), default=0) or 1
     for at, row in enumerate(rows):
@@ -114,7 +125,8 @@ def _whole(head: str) -> str:
     return f"F1 {head}" if head.startswith("within") else head
 
 
-def put(page: str, content: str) -> str:
-    """The page with ``content`` between its marks."""
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{content}\n\n{END}{rest.split(END)[1]}"
+def put(page: str, content: str, script: str) -> str:
+    """The page with ``content`` between the marks of that script."""
+    begin, end = BEGIN.format(script), END.format(script)
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n\n{content}\n\n{end}{rest.split(end)[1]}"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from bench import peers
+from bench import gpu, peers
 from bench.borders import Timed
 from bench.side_by_side import environments, page, tree
 
@@ -132,7 +132,7 @@ def test_the_table_has_medians_and_a_dash_for_what_is_not_known() -> None:
 
 def test_a_peer_that_failed_is_named_with_its_cause_and_has_no_row() -> None:
     told = page.table(figures(run("speechpipe", wall_s=1.0), run("whisperX", failed="not run, no weights")))
-    assert "- whisperX: not run, no weights" in told
+    assert "\nwhisperX: not run, no weights." in told
     assert "| whisperX" not in told
 
 
@@ -154,9 +154,11 @@ def test_bars_are_as_long_as_their_figures() -> None:
 
 
 def test_the_page_keeps_what_stands_around() -> None:
-    text = f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n"
-    assert page.put(text, "new") == f"before\n{page.BEGIN}\n\nnew\n\n{page.END}\nafter\n"
-    assert page.BEGIN in peers.PAGE.read_text(encoding="utf-8")
+    begin, end = page.BEGIN.format("peers"), page.END.format("peers")
+    text = f"before\n{begin}\nold\n{end}\nafter\n"
+    assert page.put(text, "new", "peers") == f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
+    for script in ("peers", "gpu"):
+        assert "new" in page.put(peers.PAGE.read_text(encoding="utf-8"), "new", script)
 
 
 def test_a_run_goes_on_only_with_what_it_was_about(tmp_path: Path) -> None:
@@ -184,3 +186,23 @@ def test_no_setting_of_the_shell_reaches_a_run(monkeypatch: pytest.MonkeyPatch, 
     found = peers.surroundings(tmp_path / "bin" / "python", 2, tmp_path)
     assert not [name for name in found if name.startswith("SPEECHPIPE_")]
     assert (found["OMP_NUM_THREADS"], found["PATH"].split(os.pathsep)[0]) == ("2", str(tmp_path / "bin"))
+
+
+def test_without_a_cuda_device_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(sys, "argv", ["gpu.py"])
+    with pytest.raises(SystemExit, match="no CUDA device"):
+        gpu.main()
+
+
+def test_on_a_gpu_each_setting_comes_once_a_round_for_both() -> None:
+    one, two = list(gpu.settings(1)), list(gpu.settings(2))
+    assert len(set(one)) == len(one) == 2 * len(gpu.COMPUTE_TYPES) * len(gpu.BATCHES)
+    assert two == [*one, *one[::-1]]
+
+
+def test_the_table_of_a_gpu_names_device_and_weights() -> None:
+    kept = figures(run("speechpipe, float16, batches of 8", wall_s=1.5))
+    told = gpu.table({**kept, "device": "H200", "weights": "/store/base-int8", "rounds": 2})
+    assert told.startswith("2026-12-01, H200; base-int8, reel, 600 s, medians of 2 rounds.")
+    assert "| speechpipe, float16, batches of 8 | 1.5 s |" in told

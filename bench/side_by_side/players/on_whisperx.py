@@ -20,6 +20,8 @@ model = whisperx.load_model(
 )
 audio = whisperx.load_audio(asked["media"])
 heard = model.transcribe(audio, batch_size=asked["batch"], language="en")
+# Models of Hugging Face's form want sound of unit variance; whisperX gives it as it is, and loses its place in pauses.
+audio = (audio - audio.mean()) / audio.std()
 aligner, facts = whisperx.load_align_model("en", asked["device"], model_name=asked["aligner"])
 found = whisperx.align(heard["segments"], aligner, facts, audio, asked["device"])
 hand_in(

@@ -15,9 +15,6 @@ from typing import Any
 
 import numpy as np
 
-#: Both borders of a word must be this near.
-WITHIN_MS = (50, 100)
-
 _NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _DIGITS = {"oh": "o", **{word: str(digit) for digit, word in enumerate(_NUMBERS)}}
 _EDIT = 10**9  # one edit outweighs any distance in time
@@ -68,19 +65,24 @@ def parts(words: Iterable[Timed]) -> Iterator[Timed]:
 def score(reference: Iterable[Timed], heard: Iterable[Timed]) -> Borders:
     """F1 of words with both borders within 50 and 100 ms, and how far borders are off (of all, and signed)."""
     truth, mine = list(parts(reference)), list(parts(heard))
-    pairs = paired(truth, mine)
-    unjudged = sum(not _timed(truth[a]) for a, _ in pairs)
+    laid = _laid(truth, mine)
+    pairs = [(a, b) for a, b in laid if truth[a].text == mine[b].text]
+    unjudged = sum(not _timed(truth[a]) for a, _ in laid)  # misheard or not: of its place no time is known
     known, said = sum(map(_timed, truth)), len(mine) - unjudged
     starts = _errors((truth[a].start_ms, mine[b].start_ms) for a, b in pairs)
     ends = _errors((truth[a].end_ms, mine[b].end_ms) for a, b in pairs)
     distance = np.abs([*starts, *ends])
-    right = [sum(_near(truth[a], mine[b], limit) for a, b in pairs) for limit in WITHIN_MS]
-    f1 = [round(2 * hits / (known + said), 3) if known else None for hits in right]
+
+    def f1(limit: int) -> float | None:
+        right = sum(_near(truth[a], mine[b], limit) for a, b in pairs)
+        return round(2 * right / (known + said), 3) if known else None
+
     return Borders(
         known,
         said,
-        len(pairs) - unjudged,
-        *f1,
+        sum(_timed(truth[a]) for a, _ in pairs),
+        f1(50),
+        f1(100),
         round(float(np.median(distance))) if len(distance) else None,
         round(float(np.percentile(distance, 90))) if len(distance) else None,
         round(float(np.median(starts))) if starts else None,
@@ -90,6 +92,11 @@ def score(reference: Iterable[Timed], heard: Iterable[Timed]) -> Borders:
 
 def paired(truth: Sequence[Timed], mine: Sequence[Timed]) -> list[tuple[int, int]]:
     """Places of equal words in both, in order. The texts must be tokens."""
+    return [(a, b) for a, b in _laid(truth, mine) if truth[a].text == mine[b].text]
+
+
+def _laid(truth: Sequence[Timed], mine: Sequence[Timed]) -> list[tuple[int, int]]:
+    """Places of words that stand for one another: equal, or one heard for the other."""
     if not truth or not mine:
         return []
     texts = np.array([w.text for w in mine])
@@ -110,7 +117,7 @@ def paired(truth: Sequence[Timed], mine: Sequence[Timed]) -> list[tuple[int, int
     pairs, a, b = list[tuple[int, int]](), len(truth), len(mine)
     while a and b:
         way = ways[a, b]
-        if way == 1 and truth[a - 1].text == mine[b - 1].text:
+        if way == 1:
             pairs.append((a - 1, b - 1))
         a, b = a - (way < 2), b - (way > 0)
     return pairs[::-1]

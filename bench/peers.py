@@ -247,10 +247,10 @@ def surroundings(python: Path, threads: int, home: Path) -> dict[str, str]:
 
 
 def state() -> str:
-    """What code is measured: the commit and what was changed since."""
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True).stdout
-    changed = subprocess.run(["git", "diff", "HEAD"], cwd=ROOT, capture_output=True).stdout
-    return hashlib.sha256(head + changed).hexdigest()
+    """What code is measured, and by what: as committed, and what was changed since."""
+    parts = (["rev-parse", "HEAD:speechpipe", "HEAD:bench"], ["diff", "HEAD", "--", "speechpipe", "bench/**/*.py"])
+    told = [subprocess.run(["git", *part], cwd=ROOT, capture_output=True).stdout for part in parts]
+    return hashlib.sha256(b"".join(told)).hexdigest()
 
 
 def seconds(media: Path) -> float:

@@ -60,6 +60,8 @@ def test_what_has_no_known_time_counts_for_nobody() -> None:
     said = [*SAID, Timed("thank"), Timed("you")]
     heard = [*SAID, Timed("Thank", 1500, 1700), Timed("you", 1700, 1900)]
     assert score(said, heard) == score(SAID, SAID)
+    misheard = [*SAID, Timed("tank", 1500, 1700), Timed("you", 1700, 1900)]
+    assert score(said, misheard) == score(SAID, SAID)
     nothing = score([Timed("thank")], [Timed("thank", 0, 1)])
     assert (nothing.known, nothing.f1_50, nothing.f1_100, nothing.median_ms) == (0, None, None, None)
 

@@ -272,7 +272,9 @@ def machine() -> str:
 def written(figures: dict[str, Any]) -> None:
     """The table and the plot of the first recording, into the page."""
     write_atomically(PLOT, page.plot(figures, next(iter(figures["audio"]))).encode())
-    whole = page.put(PAGE.read_text(encoding="utf-8"), page.table(figures), "peers")
+    picture = "![Seconds, memory, word error rate and word times of each](speed.svg)"
+    content = f"{picture}\n\n{page.table(figures)}"
+    whole = page.put(PAGE.read_text(encoding="utf-8"), content, "peers")
     write_atomically(PAGE, whole.encode())
 
 

@@ -258,6 +258,7 @@ _NO_MEMORY = (
     "cannot allocate",
     "can't allocate",
     "could not allocate",
+    "could not create a memory object",
     "resource temporarily unavailable",
     "start new thread",
 )

@@ -171,6 +171,7 @@ def test_a_missing_package_names_its_cure() -> None:
         (MemoryError(), EngineError, "not enough memory"),
         (RuntimeError("CUDA failed with error out of memory"), EngineError, "not enough memory"),
         (RuntimeError("mkl_malloc: failed to allocate memory"), EngineError, "not enough memory"),
+        (RuntimeError("could not create a memory object"), EngineError, "not enough memory"),
         (RuntimeError("std::bad_alloc"), EngineError, "not enough memory"),
         (RuntimeError("can't start new thread"), EngineError, "not enough memory"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), EngineError, "not enough memory"),

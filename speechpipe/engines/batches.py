@@ -21,7 +21,13 @@ def grouped(jobs: Sequence[Job], size: int, kind: Callable[[Job], Hashable]) -> 
 
 
 #: How CTranslate2, torch (cuda, mps, cpu) and cuBLAS say it, in RuntimeError.
-_SIGNS = ("out of memory", "failed to allocate", "could not create a memory object", "can't allocate memory", "alloc_failed")
+_SIGNS = (
+    "out of memory",
+    "failed to allocate",
+    "could not create a memory object",
+    "can't allocate memory",
+    "alloc_failed",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

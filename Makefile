@@ -56,11 +56,11 @@ serve: $(DEMO) ## start a local Prefect server with the flows deployed (PORT=...
 	@$(BIN)/speechpipe serve --data $(DATA) --folder $(FOLDER) --port $(PORT)
 
 test: $(TEST) ## run the tests that need nothing but Python packages
-	$(BIN)/python -m pytest $(WORKERS) -m "not extra and not shared"
+	$(BIN)/python -m pytest $(WORKERS) -m "not extra and not shared and not slow"
 
-test-all: $(ALL) ## run the tests that need torch, a browser, Node or the collections; installs the programs on Debian
+test-all: $(ALL) ## run the slow tests and those that need torch, a browser, Node or the collections; installs the programs on Debian
 	./tests/install-programs
-	$(BIN)/python -m pytest $(WORKERS) -m "$(if $(SHARED),extra or shared,extra and not shared)"
+	$(BIN)/python -m pytest $(WORKERS) -m "$(if $(SHARED),extra or shared or slow,(extra or slow) and not shared)"
 	@$(if $(SHARED),:,echo "Not run: the tests marked 'shared'; they need collections, whose folder SPEECHPIPE_SHARED names.")
 
 lint: $(ALL) ## ruff, mypy --strict, import-linter, sizes

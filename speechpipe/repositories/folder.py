@@ -337,7 +337,10 @@ class FolderRepository:
         return os.path.lexists(path) and not path.is_dir()
 
     def _closed(self, location: str) -> Receipt | None:
-        return self._at(location, True).newest()
+        try:
+            return self._at(location, True).newest()
+        except RepositoryError:  # a row may be a path from elsewhere
+            return None
 
     def _check_mounted(self) -> None:
         """Raises RepositoryError where not one file but all of them are gone."""

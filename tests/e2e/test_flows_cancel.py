@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.served import Served, eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 #: Longer than any test waits: what is in work is in work until it is cancelled.
 BATCH_SECONDS = 900

@@ -10,7 +10,7 @@ from flows.places import speakable
 from tests.e2e.served import Served
 from tests.e2e.test_repository_trouble import NAMES, tone
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 
 def test_every_name_goes_through_the_flows_in_a_group_and_alone(tmp_path: Path, root: Path) -> None:

@@ -225,6 +225,7 @@ def test_a_second_server_on_the_same_data_is_refused(served: Served) -> None:
         serve(served.data, served.recordings, free_port())
 
 
+@pytest.mark.slow
 def test_a_folder_and_a_model_that_came_later_are_offered_in_the_forms(served: Served) -> None:
     (served.recordings / "1999").mkdir()
     put(Store(served.folder / "models"), "NbAiLab/nb-whisper-small")
@@ -256,6 +257,7 @@ print(CustomWebhookNotificationBlock(name="mail", url=sys.argv[1], json_data=tol
 """
 
 
+@pytest.mark.slow
 def test_the_automation_of_the_documentation_tells_when_a_batch_fails(served: Served, root: Path) -> None:
     """By a hook of the web in place of a server for mail: block, file and command are those of the documentation."""
     (example,) = re.findall(r"```yaml\n(automations:.*?)```", (root / "docs" / "operations.md").read_text(), re.S)
@@ -417,6 +419,7 @@ def test_the_server_does_not_outlive_a_killed_serve_and_without_a_login_none_is_
     eventually(lambda: not alive(server), "the server has ended")
 
 
+@pytest.mark.slow
 def test_a_terminal_is_shown_a_new_login_that_voids_the_one_before_and_ctrl_c_ends_it(
     tmp_path: Path, root: Path
 ) -> None:

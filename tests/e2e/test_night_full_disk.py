@@ -19,6 +19,8 @@ import pytest
 from speechpipe.audio import write_wav
 from tests.e2e.test_repository_trouble import FILL, LIMIT, MOUNT, NAMESPACE, UNLIMITED, may_mount
 
+pytestmark = pytest.mark.slow
+
 RECORDINGS = 12
 SCRIPT = """
 import json, logging, os, resource, sys

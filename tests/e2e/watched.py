@@ -25,6 +25,7 @@ class Home:
     def environment(self) -> dict[str, str]:
         self.home.mkdir(parents=True, exist_ok=True)
         dropped = ("PREFECT_", "SPEECHPIPE_", "XDG_", "HF_", "ORT_", "DO_NOT_TRACK")
+        dropped += ("CI", "GITHUB_", "TF_BUILD")  # where these are set, onnxruntime reports nothing anyway
         kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         watch = str(Path(__file__).parent / "watch")
         return kept | {"HOME": str(self.home), "PYTHONPATH": watch, "WATCH_NOTES": str(self.folder / "notes.txt")}

@@ -25,22 +25,22 @@ def planned(root: Path, target: str, **more: str) -> str:
 
 
 def test_make_test_leaves_out_what_reads_the_collections(root: Path) -> None:
-    assert '-m "not extra and not shared"' in planned(root, "test", SPEECHPIPE_SHARED="/collections")
+    assert '-m "not extra and not shared and not slow"' in planned(root, "test", SPEECHPIPE_SHARED="/collections")
 
 
 def test_make_test_all_reads_them_where_they_are_named_and_says_so_where_they_are_not(
     root: Path, tmp_path: Path
 ) -> None:
-    assert '-m "extra or shared"' in planned(root, "test-all", SPEECHPIPE_SHARED="/collections")
+    assert '-m "extra or shared or slow"' in planned(root, "test-all", SPEECHPIPE_SHARED="/collections")
     (tmp_path / "alone").mkdir()
     shutil.copy(root / "Makefile", tmp_path / "alone")
     shutil.copytree(root / "requirements", tmp_path / "alone" / "requirements")
     shutil.copy(root / "pyproject.toml", tmp_path / "alone")
     told = planned(tmp_path / "alone", "test-all")
-    assert '-m "extra and not shared"' in told
+    assert '-m "(extra or slow) and not shared"' in told
     assert told.count("Not run: the tests marked 'shared'") == 1
     (tmp_path / "shared").mkdir()
-    assert '-m "extra or shared"' in planned(tmp_path / "alone", "test-all")
+    assert '-m "extra or shared or slow"' in planned(tmp_path / "alone", "test-all")
 
 
 def test_collections_that_are_named_and_out_of_reach_fail_the_tests(root: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def main() -> int:
     ct2 = asked.weights or peers.weights()
     asked.cache.mkdir(parents=True, exist_ok=True)
     media, words = made(asked.cache, asked.speech, [asked.audio], asked.share)[asked.audio]
-    task = {"model": str(asked.weights or peers.MODEL), "ct2": str(ct2), "device": "cuda", "aligner": None}
+    task = {"model": str(asked.weights or peers.MODEL), "ct2": str(ct2), "device": "cuda"}
     task |= {"threads": len(os.sched_getaffinity(0)), "beam": 5, "media": str(media)}
     runs = list[dict[str, Any]]()
     for program, kind, size in settings(asked.rounds):

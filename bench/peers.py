@@ -28,8 +28,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import av
 import jiwer
-import soundfile
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -51,7 +51,10 @@ from speechpipe.files import write_atomically  # noqa: E402
 
 @dataclass(frozen=True)
 class Peer:
-    """``environment`` also names its pins; speechpipe's own is this one. ``slow``: once, when all others are done."""
+    """``environment`` also names its pins; speechpipe's own is this one. ``slow``: once, when all others are done.
+
+    ``but``: recordings that take it longer than all else together, so that they must be asked for.
+    """
 
     player: str
     environment: str | None = None
@@ -60,6 +63,7 @@ class Peer:
     aligner: bool = False
     openai: bool = False
     slow: bool = False
+    but: tuple[str, ...] = ()
 
 
 PEERS = {
@@ -69,7 +73,9 @@ PEERS = {
     "faster-whisper, batched": Peer("on_faster_whisper", "faster-whisper", "faster-whisper", BATCH),
     "whisperX": Peer("on_whisperx", "whisperx", "whisperx", BATCH, aligner=True, slow=True),
     "easytranscriber": Peer("on_easytranscriber", "easytranscriber", "easytranscriber", BATCH, aligner=True, slow=True),
-    "openai-whisper": Peer("on_openai_whisper", "openai-whisper", "openai-whisper", openai=True, slow=True),
+    "openai-whisper": Peer(
+        "on_openai_whisper", "openai-whisper", "openai-whisper", openai=True, slow=True, but=("reel",)
+    ),
 }
 NOTES = (
     "Same weights for all. Each program with a CTC aligner was given the embedded `wav2vec2-tiny-archive`: the far "
@@ -83,6 +89,43 @@ NOTES = (
 
 
 def main() -> int:
+    asked = options()
+    if asked.table:
+        written(json.loads(RESULTS.read_text(encoding="utf-8")))
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Broken off; the next run goes on from here."))
+    asked.cache.mkdir(parents=True, exist_ok=True)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.threads])
+    peers, names, ct2 = asked.peer or list(PEERS), asked.audio or list(RECORDINGS), weights()
+    openai = asked.openai or next(iter(sorted(ct2.parent.rglob(f"*{MODEL}*/**/model.pt"))), None)
+    audio = made(asked.cache, asked.speech, names, asked.share)
+    settings = {name: getattr(asked, name) for name in ("rounds", "threads", "beam", "compute_type", "share")}
+    task = {"model": MODEL, "ct2": str(ct2), "openai": str(openai), "device": "cpu"} | {
+        name: settings[name] for name in ("threads", "beam", "compute_type")
+    }
+    kept = Kept(asked.cache / "runs.json", {**settings, "audio": names, "code": state()}, fresh=asked.fresh)
+    pythons = dict(prepared(asked.cache, peers))
+    for round_, name, peer in order(asked.rounds, names, peers):
+        if kept.has(round_, name, peer):
+            continue
+        (media, words), python = audio[name], pythons[peer]
+        asked_for = bool(asked.audio) or asked.share < 1
+        if isinstance(python, Path) and not (why := left_out(PEERS[peer], name, openai, asked_for)):
+            run = ran(python, PEERS[peer], {**task, "media": str(media)}, words)
+        else:
+            run = {"failed": f"not run, {python if isinstance(python, str) else why}"}
+        kept.add({"round": round_, "audio": name, "peer": peer, **run})
+        print(json.dumps(kept.runs[-1]), flush=True)
+    figures = summary(settings, kept.runs, audio, peers)
+    print(page.table(figures))
+    if asked.write or (asked.share == 1 and not asked.peer and not asked.audio):
+        write_atomically(RESULTS, (json.dumps(figures, indent=1, ensure_ascii=False) + "\n").encode())
+        written(figures)
+    kept.done()
+    return int(any(run["failed"] and "wall_s" in run for run in kept.runs))
+
+
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shared = Path(os.environ.get("SPEECHPIPE_SHARED", ROOT.parent / "shared"))
     parser.add_argument("--speech", type=Path, default=shared / "speech", help="the speech collection")
@@ -98,48 +141,34 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="do not go on with a run that was broken off")
     parser.add_argument("--write", action="store_true", help="write the page though only a part was run")
     parser.add_argument("--table", action="store_true", help="write the page from the figures kept")
-    asked = parser.parse_args()
-    if asked.table:
-        written(json.loads(RESULTS.read_text(encoding="utf-8")))
-        return 0
-    peers, names = asked.peer or list(PEERS), asked.audio or list(RECORDINGS)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Broken off; the next run goes on from here."))
-    asked.cache.mkdir(parents=True, exist_ok=True)
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.threads])
-    ct2 = weights()
-    openai = asked.openai or next(iter(sorted(ct2.parent.rglob(f"*{MODEL}*/**/model.pt"))), None)
-    audio = made(asked.cache, asked.speech, names, asked.share)
-    settings = {k: getattr(asked, k) for k in ("rounds", "threads", "beam", "compute_type", "share")}
-    told = {**settings, "audio": names, "code": state()}
-    kept = Kept(asked.cache / "runs.json", told, fresh=asked.fresh)
-    pythons = dict(prepared(asked.cache, peers))
-    for round_, name, peer in order(asked.rounds, names, peers):
-        if kept.has(round_, name, peer):
-            continue
-        media, words = audio[name]
-        if isinstance(pythons[peer], str):
-            run = {"failed": pythons[peer]}
-        elif PEERS[peer].openai and not openai:
-            run = {"failed": f"not run, OpenAI's form of {MODEL} is not in the store of models"}
-        else:
-            task = {
-                "model": MODEL,
-                "ct2": str(ct2),
-                "openai": str(openai),
-                "device": "cpu",
-                "aligner": aligner(PEERS[peer]),
-            }
-            task |= {k: settings[k] for k in ("threads", "beam", "compute_type")} | {"batch": PEERS[peer].batch}
-            run = ran(pythons[peer], PEERS[peer], task | {"media": str(media)}, words)
-        kept.add({"round": round_, "audio": name, "peer": peer, **run})
-        print(json.dumps(kept.runs[-1]), flush=True)
-    figures = {
+    return parser.parse_args()
+
+
+def left_out(peer: Peer, audio: str, openai: Path | None, asked_for: bool) -> str | None:
+    """Why a peer is not run on a recording; None where it is."""
+    if peer.openai and not openai:
+        return f"OpenAI's form of {MODEL} is not in the store of models"
+    if audio in peer.but and not asked_for:
+        return f"since it takes some ten minutes; with --audio {audio} it is"
+    return None
+
+
+def summary(
+    settings: dict[str, Any],
+    runs: list[dict[str, Any]],
+    audio: dict[str, tuple[Path, list[Timed]]],
+    peers: list[str],
+) -> dict[str, Any]:
+    """What is kept of a whole run, and what the page is made of."""
+    return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
         "settings": settings,
-        "load": max((run["load"] for run in kept.runs if "load" in run), default=0.0),
+        "load": max((run["load"] for run in runs if "load" in run), default=0.0),
         "versions": {
-            p: environments.version(PEERS[p].environment, PEERS[p].package) for p in peers if PEERS[p].package
+            peer.package: environments.version(peer.environment, peer.package)
+            for peer in map(PEERS.__getitem__, peers)
+            if peer.environment
         },
         "audio": {
             name: {
@@ -149,16 +178,10 @@ def main() -> int:
             }
             for name, (media, words) in audio.items()
         },
-        "rows": page.medians(kept.runs),
+        "rows": page.medians(runs),
         "notes": list(NOTES),
-        "runs": kept.runs,
+        "runs": runs,
     }
-    print(page.table(figures))
-    if asked.write or (asked.share == 1 and not asked.peer and not asked.audio):
-        write_atomically(RESULTS, (json.dumps(figures, indent=1, ensure_ascii=False) + "\n").encode())
-        written(figures)
-    kept.done()
-    return int(any(run["failed"] for run in kept.runs))
 
 
 def cache() -> Path:
@@ -181,7 +204,7 @@ def prepared(folder: Path, peers: list[str]) -> Iterator[tuple[str, Path | str]]
         try:
             yield name, environments.ready(folder, environment) if environment else Path(sys.executable)
         except subprocess.CalledProcessError as error:
-            yield name, f"not run, its environment could not be made ({error.cmd[0]} ended with {error.returncode})"
+            yield name, f"its environment could not be made ({error.cmd[0]} ended with {error.returncode})"
 
 
 def order(rounds: int, names: list[str], peers: list[str]) -> Iterator[tuple[int, str, str]]:
@@ -194,15 +217,12 @@ def order(rounds: int, names: list[str], peers: list[str]) -> Iterator[tuple[int
     yield from ((0, name, peer) for peer in peers if PEERS[peer].slow for name in names)
 
 
-def aligner(peer: Peer) -> str | None:
-    return str(ALIGNER) if peer.aligner else None
-
-
 def ran(python: Path, peer: Peer, task: dict[str, Any], words: list[Timed]) -> dict[str, Any]:
     """What one process took, and how right it was; ``failed`` says what happened to one that gave no words."""
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
         result, log = Path(name) / "result.json", Path(name) / "log"
-        task = {**task, "result": str(result), "folder": name}
+        given = {"batch": peer.batch, "aligner": str(ALIGNER) if peer.aligner else None}
+        task = {**given, **task, "result": str(result), "folder": name}
         load = os.getloadavg()[0]
         command = [str(python), str(PLAYERS / f"{peer.player}.py"), json.dumps(task)]
         use = used(command, surroundings(python, task["threads"], Path(name)), log, LIMIT_S)
@@ -254,12 +274,8 @@ def state() -> str:
 
 
 def seconds(media: Path) -> float:
-    if media.suffix == ".flac":
-        return round(soundfile.info(media).duration, 1)
-    import av
-
     with av.open(str(media)) as container:
-        return round((container.duration or 0) / av.time_base, 1)
+        return round(float(container.duration or 0) / av.time_base, 1)
 
 
 def machine() -> str:

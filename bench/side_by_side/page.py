@@ -26,8 +26,8 @@ COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
 #: Above this load something else ran.
 BUSY = 1.5
 
-#: Of the plot: title, figure, and how it is written.
-PANELS = (COLUMNS[0], COLUMNS[2], COLUMNS[3], COLUMNS[6])
+#: Of the plot; on a busy machine the processor's seconds stand for those by the clock.
+PANELS = ("wall_s", "peak_mib", "wer", "f1_100")
 
 
 def medians(runs: Iterable[Row]) -> list[Row]:
@@ -75,20 +75,28 @@ def line(row: Row) -> str:
 
 
 def caption(figures: dict[str, Any]) -> str:
-    of, busy = figures["settings"], figures["load"] > BUSY
+    of = figures["settings"]
+    rounds = f"medians of {of['rounds']} rounds" if of["rounds"] > 1 else "one round"
+    warned = "; **other programs were running: go by the processor's seconds, not by the wall.**"
     return (
         f"{figures['date']}, {figures['machine']}, {of['threads']} threads; whisper-base in {of['compute_type']}, "
-        f"beam {of['beam']}; medians of {of['rounds']} rounds, of slow peers a single one. "
-        f"Load of the machine before a run: up to {figures['load']:.1f}"
-        + ("; **other programs were running: go by the processor's seconds, not by the wall.**" if busy else ".")
+        f"beam {of['beam']}; {rounds}, whisperX, easytranscriber and openai-whisper once. "
+        f"{', '.join(f'{peer} {number}' for peer, number in figures['versions'].items())}. "
+        f"Load of the machine before a run: up to {figures['load']:.1f}{warned if _busy(figures) else '.'}"
     )
+
+
+def _busy(figures: dict[str, Any]) -> bool:
+    return bool(figures["load"] > BUSY)
 
 
 def plot(figures: dict[str, Any], audio: str) -> str:
     """Bars of four figures, a line a peer, as SVG; those of speechpipe are darker."""
     rows = [row for row in figures["rows"] if row["audio"] == audio and "failed" not in row]
     height, width, names = 34 + 26 * len(rows) + 12, 1000, 210
-    panel = (width - names - 10) // len(PANELS)
+    shown = ["cpu_s" if name == "wall_s" and _busy(figures) else name for name in PANELS]
+    panels = [next(column for column in COLUMNS if column[1] == name) for name in shown]
+    panel = (width - names - 10) // len(panels)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
         'font-family="Helvetica, Arial, \'Liberation Sans\', sans-serif" font-size="13">',
@@ -100,7 +108,7 @@ def plot(figures: dict[str, Any], audio: str) -> str:
         parts.append(
             f'<text x="{names - 8}" y="{y + 16}" text-anchor="end" fill="#1c252e">{escape(row["peer"])}</text>'
         )
-    for number, (head, name, write) in enumerate(PANELS):
+    for number, (head, name, write) in enumerate(panels):
         x = names + number * panel
         parts.append(f'<text x="{x}" y="24" font-weight="700" fill="#1c252e">{escape(_whole(head))}</text>')
         for y, long, text, own in bars(rows, name, write, panel - 80):

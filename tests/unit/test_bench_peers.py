@@ -106,6 +106,15 @@ def test_order_turns_and_slow_peers_come_once_at_the_end() -> None:
     assert turns == ["speechpipe", "faster-whisper", "faster-whisper", "speechpipe", "openai-whisper"]
 
 
+def test_what_is_left_out_is_said() -> None:
+    slow, weights = peers.PEERS["openai-whisper"], Path("model.pt")
+    assert "not in the store" in str(peers.left_out(slow, "film", None, False))
+    assert peers.left_out(slow, "film", weights, False) is None
+    assert "--audio reel" in str(peers.left_out(slow, "reel", weights, False))
+    assert peers.left_out(slow, "reel", weights, True) is None
+    assert peers.left_out(peers.PEERS["speechpipe"], "reel", None, False) is None
+
+
 def run(peer: str, **values: Any) -> dict[str, Any]:
     none = dict.fromkeys(name for _, name, _ in page.COLUMNS)
     return {"audio": "reel", "peer": peer, "failed": None, "compute_type": "int8", "known": 3, **none, **values}
@@ -117,6 +126,7 @@ def figures(*runs: dict[str, Any], load: float = 0.2) -> dict[str, Any]:
         "machine": "a machine",
         "settings": {"threads": 2, "compute_type": "int8", "beam": 5, "rounds": 3},
         "load": load,
+        "versions": {"faster-whisper": "1.2.1"},
         "audio": {"reel": {"seconds": 600.0, "words": 9, "known": 3}},
         "rows": page.medians(runs),
         "notes": ["A note."],
@@ -127,7 +137,8 @@ def test_the_table_has_medians_and_a_dash_for_what_is_not_known() -> None:
     runs = [run("speechpipe", wall_s=wall, wer=0.1, deleted=count) for wall, count in ((3.0, 1), (1.0, 2), (2.0, 9))]
     told = page.table(figures(*runs))
     assert "| speechpipe | 2.0 s | – | – | 10.0% | 2 | – | – | – | – |" in told
-    assert told.startswith("2026-12-01, a machine, 2 threads; whisper-base in int8, beam 5;")
+    assert told.startswith("2026-12-01, a machine, 2 threads; whisper-base in int8, beam 5; medians of 3 rounds")
+    assert "faster-whisper 1.2.1." in told
     assert told.endswith("- A note.")
 
 
@@ -139,7 +150,9 @@ def test_a_peer_that_failed_is_named_with_its_cause_and_has_no_row() -> None:
 
 @pytest.mark.parametrize(("load", "busy"), [(0.2, False), (4.0, True)])
 def test_a_busy_machine_is_told_of(load: float, busy: bool) -> None:
-    assert ("other programs were running" in page.table(figures(run("speechpipe"), load=load))) == busy
+    found = figures(run("speechpipe", wall_s=9.0, cpu_s=4.0), load=load)
+    assert ("other programs were running" in page.table(found)) == busy
+    assert ("4.0 s" in page.plot(found, "reel")) == busy
 
 
 def test_bars_are_as_long_as_their_figures() -> None:

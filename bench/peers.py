@@ -122,7 +122,7 @@ def main() -> int:
         write_atomically(RESULTS, (json.dumps(figures, indent=1, ensure_ascii=False) + "\n").encode())
         written(figures)
     kept.done()
-    return int(any(run["failed"] and "wall_s" in run for run in kept.runs))
+    return int(any(run["failed"] for run in kept.runs if run["peer"].startswith("speechpipe")))
 
 
 def options() -> argparse.Namespace:
@@ -230,7 +230,7 @@ def ran(python: Path, peer: Peer, task: dict[str, Any], words: list[Timed]) -> d
         if use.code != 0 or not result.is_file():
             last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["without a word"]
             why = f"did not end within {LIMIT_S} s" if use.code is None else f"ended with {use.code}: {last[0]}"
-            return {**cost, "failed": why}
+            return {**cost, "failed": why.replace(task["media"], Path(task["media"]).name).rstrip(".")}
         found = json.loads(result.read_text(encoding="utf-8"))
     return {**cost, **judged(words, found["words"]), "compute_type": found["compute_type"], "failed": None}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -42,8 +43,6 @@ command = [sys.executable, "-c", *sys.argv[1:]]
 import os
 print(json.dumps(dataclasses.asdict(used(command, os.environ, Path({str(folder)!r}, "log"), {limit_s}))))
 """
-    import json
-
     told = subprocess.run([sys.executable, "-c", code, program, *arguments], capture_output=True, text=True, check=True)
     return tree.Use(**json.loads(told.stdout))
 
@@ -98,6 +97,23 @@ def test_judged() -> None:
 def test_judged_when_nothing_was_heard() -> None:
     found = peers.judged([Timed("tape", 0, 300)], [])
     assert (found["wer"], found["deleted"], found["f1_100"], found["confident"]) == (1.0, 1, 0.0, None)
+
+
+def test_of_a_peer_that_fails_the_last_line_is_kept_without_the_machines_paths(tmp_path: Path) -> None:
+    code = f"""
+import sys, json
+from pathlib import Path
+sys.path.insert(0, {str(peers.ROOT)!r})
+from bench import peers
+peers.PLAYERS = Path({str(tmp_path)!r})
+task = {{"media": "/home/somebody/film.mkv", "threads": 1}}
+print(json.dumps(peers.ran(Path(sys.executable), peers.Peer("broken"), task, [])))
+"""
+    (tmp_path / "broken.py").write_text("raise SystemExit('cannot open /home/somebody/film.mkv.')")
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads(told.stdout)
+    assert found["failed"] == "ended with 1: cannot open film.mkv"
+    assert found["wall_s"] > 0
 
 
 def test_order_turns_and_slow_peers_come_once_at_the_end() -> None:
